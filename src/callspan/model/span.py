@@ -1,0 +1,335 @@
+"""One span: slots, open while the call runs, sealed afterwards.
+
+The class has every method of an `opentelemetry.trace.Span`, so OpenTelemetry code can use it as its current span;
+`callspan.recording.otel` registers it there. The hot fields are set by the recorder; everything a dialect or an
+exporter reads stands in `facts`, which the worker fills after the span is sealed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from callspan.model.facts import Facts
+    from callspan.model.kinds import Kind
+
+Outcome = Literal["ok", "error", "cancelled", "abandoned", "incomplete"]
+Snapshot = tuple[list[Any], "bytes | None"]
+"""A private copy of a value, taken on the caller's thread and opened in the worker (`recording.snapshot`)."""
+
+STATUS_UNSET: Final = 0
+STATUS_OK: Final = 1
+STATUS_ERROR: Final = 2
+
+
+class Recording(Protocol):
+    """What a live span needs of the recorder that opened it."""
+
+    def freeze(self, span: Span, field: str, value: object) -> Snapshot | None:
+        """Take a private copy of `value`; never raises."""
+
+    def seal(self, span: Span, end_ns: int | None = None) -> None:
+        """End the span and hand it on; harmless the second time."""
+
+    def now_ns(self) -> int:
+        """Return the wall clock in nanoseconds since 1970."""
+
+    def describe_error(self, span: Span, error: BaseException) -> ErrorFacts:
+        """Copy what may be told of an exception; never raises."""
+
+
+class ErrorFacts:
+    """What was raised: its qualified type, its text, and where (file, line and function, innermost last)."""
+
+    __slots__ = ("frames", "message", "type")
+
+    def __init__(self, type_name: str, message: str, frames: list[tuple[str, int, str]]) -> None:
+        """Hold the facts."""
+        self.type = type_name
+        self.message = message
+        self.frames = frames
+
+
+class Event:
+    """Something that happened during the span, at a time in nanoseconds since 1970."""
+
+    __slots__ = ("attributes", "name", "time_ns")
+
+    def __init__(self, name: str, time_ns: int, attributes: Any) -> None:
+        """Hold the event; `attributes` is a snapshot first and a plain dict once the worker opened it."""
+        self.name = name
+        self.time_ns = time_ns
+        self.attributes = attributes
+
+
+class Link:
+    """A reference to another span."""
+
+    __slots__ = ("attributes", "span_id", "trace_id")
+
+    def __init__(self, trace_id: int, span_id: int, attributes: Any) -> None:
+        """Hold the link; `attributes` as in `Event`."""
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.attributes = attributes
+
+
+def _unbound_context(trace_id: int, span_id: int, sampled: bool, trace_state: Any) -> Any:
+    message = "callspan.recording.otel has not been imported"
+    raise RuntimeError(message)
+
+
+class Span:
+    """A recorded span. Users meet it in `with callspan.span(...) as s` and as `callspan.current_span()`."""
+
+    __slots__ = (
+        "__weakref__",
+        "_recording",
+        "_ticks",
+        "attributes",
+        "component",
+        "end_ns",
+        "error",
+        "events",
+        "facts",
+        "input",
+        "kind",
+        "links",
+        "name",
+        "outcome",
+        "output",
+        "parent_id",
+        "prompts",
+        "reader",
+        "scope",
+        "site",
+        "size",
+        "span_id",
+        "start_ns",
+        "status",
+        "status_message",
+        "stream",
+        "trace_id",
+        "trace_state",
+        "truncated",
+        "usage_below",
+    )
+
+    # Set once by recording.otel; keeps OpenTelemetry out of this module.
+    make_context: Callable[[int, int, bool, Any], Any] = staticmethod(_unbound_context)
+
+    _recording: Recording
+    _ticks: int
+    name: str
+    kind: Kind
+    component: str | None
+    trace_id: int
+    span_id: int
+    parent_id: int | None
+    trace_state: Any
+    start_ns: int
+    end_ns: int  # 0 while the span is open
+    site: Any  # what is known of the place in the code: recording.sites.Site
+    scope: Any  # conversation, user, tags: recording.scope.Scope, or None
+    input: Snapshot | None
+    output: Snapshot | None
+    prompts: list[Any] | None  # rendered prompts that were seen while freezing
+    reader: Callable[[Span, Facts], None] | None  # turns input and output into finer facts, in the worker
+    stream: tuple[int, int | None] | None  # chunks, nanoseconds from start to the first one
+    usage_below: bool  # a child reported the usage of the same model call
+    status: int
+    status_message: str | None
+    outcome: Outcome
+    error: ErrorFacts | None
+    attributes: dict[str, Any] | None
+    events: list[Event] | None
+    links: list[Link] | None
+    truncated: dict[str, int] | None  # field -> original size in bytes
+    size: int  # bytes this span holds in the queue, roughly
+    facts: Facts | None
+
+    # -- for users -------------------------------------------------------------------------------------------------
+
+    def set_input(self, value: object) -> Self:
+        """Record `value` as what went into the call, as it is now."""
+        if not self.end_ns:
+            self.input = self._recording.freeze(self, "input", value)
+        return self
+
+    def set_output(self, value: object) -> Self:
+        """Record `value` as what came out, as it is now; wins over the return value of a decorated function."""
+        if not self.end_ns:
+            self.output = self._recording.freeze(self, "output", value)
+        return self
+
+    # -- the OpenTelemetry interface -------------------------------------------------------------------------------
+
+    def get_span_context(self) -> Any:
+        """Return the IDs as an `opentelemetry.trace.SpanContext`."""
+        return self.make_context(self.trace_id, self.span_id, True, self.trace_state)  # noqa: FBT003 - positional, hot
+
+    def is_recording(self) -> bool:
+        """Return True until the span has ended."""
+        return not self.end_ns
+
+    def set_attribute(self, key: str, value: object) -> None:
+        """Set one attribute; any plain value, nested ones included. After the end it does nothing."""
+        if self.end_ns:
+            return
+        if self.attributes is None:
+            self.attributes = {}
+        kind = type(value)
+        plain = kind is str or kind is int or kind is float or kind is bool or value is None
+        self.attributes[str.__str__(key)] = value if plain else self._recording.freeze(self, "attributes", value)
+
+    def set_attributes(self, attributes: Mapping[str, object]) -> None:
+        """Set several attributes."""
+        for key, value in attributes.items():
+            self.set_attribute(key, value)
+
+    def add_event(self, name: str, attributes: Mapping[str, object] | None = None, timestamp: int | None = None) -> None:
+        """Add an event; `timestamp` in nanoseconds since 1970, now by default."""
+        if self.end_ns:
+            return
+        if self.events is None:
+            self.events = []
+        frozen = self._recording.freeze(self, "events", attributes) if attributes else None
+        self.events.append(Event(name, timestamp or self._recording.now_ns(), frozen))
+
+    def add_link(self, context: Any, attributes: Mapping[str, object] | None = None) -> None:
+        """Refer to another span by its `SpanContext`."""
+        if self.end_ns:
+            return
+        if self.links is None:
+            self.links = []
+        frozen = self._recording.freeze(self, "links", attributes) if attributes else None
+        self.links.append(Link(context.trace_id, context.span_id, frozen))
+
+    def update_name(self, name: str) -> None:
+        """Rename the span."""
+        if not self.end_ns:
+            self.name = name
+
+    def set_status(self, status: Any, description: str | None = None) -> None:
+        """Set the status: an `opentelemetry.trace.Status` or `StatusCode`. OK is final, UNSET changes nothing."""
+        code = getattr(status, "status_code", status)
+        code = getattr(code, "value", code)
+        if self.end_ns or self.status == STATUS_OK or code not in (STATUS_OK, STATUS_ERROR):
+            return
+        self.status = code
+        self.status_message = (description or getattr(status, "description", None)) if code == STATUS_ERROR else None
+        self.outcome = "error" if code == STATUS_ERROR else self.outcome
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: Mapping[str, object] | None = None,
+        timestamp: int | None = None,
+        escaped: bool = False,  # noqa: ARG002, FBT001, FBT002 - the interface's
+    ) -> None:
+        """Add the exception as an event; does not set the status."""
+        if self.end_ns:
+            return
+        facts = self._recording.describe_error(self, exception)
+        told: dict[str, object] = {"exception.type": facts.type, "exception.message": facts.message}
+        self.add_event("exception", {**told, **(attributes or {})}, timestamp)
+
+    def end(self, end_time: int | None = None) -> None:
+        """End the span; `end_time` in nanoseconds since 1970, now by default. Harmless the second time."""
+        self._recording.seal(self, end_time)
+
+    def __enter__(self) -> Self:
+        """Return the span; it was current before."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the span, with the exception if there was one."""
+        if error is not None and not self.end_ns:
+            self.error = self._recording.describe_error(self, error)
+            self.status, self.outcome = STATUS_ERROR, "error"
+        self.end()
+
+    def __repr__(self) -> str:
+        """Name the span, never its contents."""
+        return f"<callspan.Span {self.kind} {self.name!r} {self.trace_id:032x}/{self.span_id:016x}>"
+
+
+class InertSpan:
+    """A span that records nothing: the answer of `current_span()` where there is none, and an unsampled root."""
+
+    __slots__ = ("__weakref__", "span_id", "trace_id")
+
+    kind: Final = "chain"
+    name: Final = ""
+
+    def __init__(self, trace_id: int = 0, span_id: int = 0) -> None:
+        """Carry the IDs of an unsampled trace, or none."""
+        self.trace_id = trace_id
+        self.span_id = span_id
+
+    def set_input(self, value: object) -> Self:  # noqa: ARG002 - the interface's
+        """Do nothing."""
+        return self
+
+    def set_output(self, value: object) -> Self:  # noqa: ARG002
+        """Do nothing."""
+        return self
+
+    def get_span_context(self) -> Any:
+        """Return the IDs, marked as not sampled."""
+        return Span.make_context(self.trace_id, self.span_id, False, None)  # noqa: FBT003
+
+    def is_recording(self) -> bool:
+        """Return False."""
+        return False
+
+    def set_attribute(self, key: str, value: object) -> None:
+        """Do nothing."""
+
+    def set_attributes(self, attributes: Mapping[str, object]) -> None:
+        """Do nothing."""
+
+    def add_event(self, name: str, attributes: Mapping[str, object] | None = None, timestamp: int | None = None) -> None:
+        """Do nothing."""
+
+    def add_link(self, context: Any, attributes: Mapping[str, object] | None = None) -> None:
+        """Do nothing."""
+
+    def update_name(self, name: str) -> None:
+        """Do nothing."""
+
+    def set_status(self, status: Any, description: str | None = None) -> None:
+        """Do nothing."""
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: Mapping[str, object] | None = None,
+        timestamp: int | None = None,
+        escaped: bool = False,  # noqa: FBT001, FBT002
+    ) -> None:
+        """Do nothing."""
+
+    def end(self, end_time: int | None = None) -> None:
+        """Do nothing."""
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing."""
+
+    def __repr__(self) -> str:
+        """Say what it is."""
+        return "<callspan.InertSpan>"
+
+
+Spans = Sequence[Span]
+NO_SPAN: Final = InertSpan()
