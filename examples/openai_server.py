@@ -19,7 +19,7 @@ give all requests the same one.
 | error      | status 500                                                        | the first N attempts fail |
 | slow       | a silence before the answer, half as long after each piece of it  | its seconds; 1 if unsaid  |
 
-Attempts are counted by the header that the openai client sends with each retry.
+Attempts are counted by the header that the openai client sends with each retry (the oldest ones send none).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The examples' server, asked over real HTTP by the real openai client."""
 
 import http.client
+import inspect
 import json
 import re
 import subprocess
@@ -17,6 +18,8 @@ import openai_server
 SCRIPT = Path(openai_server.__file__)
 FACTS = "Paris is the capital of France. It lies on the Seine. Rome is the capital of Italy."
 ABOUT_ITALY = [{"role": "user", "content": f"{FACTS}\n\nQuestion: What is the capital of Italy?"}]
+# The server counts attempts by a header that the oldest clients do not send.
+NUMBERS_RETRIES = "retry-count" in inspect.getsource(openai._base_client)
 PROMPT_TOKENS = 29  # 20 words and 9 marks: FACTS 17 + 3, the question 7 + 2
 WEATHER = {
     "type": "function",
@@ -62,23 +65,26 @@ def dropped(error):
 class TestChat:
     def test_answers_with_the_sentence_that_fits(self, client):
         before = int(time.time())
-        completion = chat(client)
+        response = client.chat.completions.with_raw_response.create(model="gpt-4o-mini", messages=ABOUT_ITALY)
+        assert re.fullmatch(r"req_[0-9a-f]{32}", response.headers["x-request-id"])
+        completion = response.parse()
         assert isinstance(completion, ChatCompletion)
         assert completion.object == "chat.completion"
         assert completion.model == "gpt-4o-mini"
         assert completion.system_fingerprint == "fp_word_model"
         assert re.fullmatch(r"chatcmpl-[0-9a-f]{32}", completion.id)
-        assert re.fullmatch(r"req_[0-9a-f]{32}", completion._request_id)
         assert before <= completion.created <= time.time()
         (choice,) = completion.choices
         assert choice.message.role == "assistant"
         assert choice.message.content == "Rome is the capital of Italy."
         assert choice.finish_reason == "stop"
-        assert completion.usage.prompt_tokens == PROMPT_TOKENS
-        assert completion.usage.completion_tokens == 7
-        assert completion.usage.total_tokens == PROMPT_TOKENS + 7
-        assert completion.usage.prompt_tokens_details.cached_tokens == 0
-        assert completion.usage.completion_tokens_details.reasoning_tokens == 0
+        assert completion.usage.model_dump(exclude_none=True) == {
+            "prompt_tokens": PROMPT_TOKENS,
+            "completion_tokens": 7,
+            "total_tokens": PROMPT_TOKENS + 7,
+            "prompt_tokens_details": {"cached_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 0},
+        }
 
     def test_says_the_same_again_under_a_new_id(self, client):
         first, second = chat(client), chat(client)
@@ -118,7 +124,7 @@ class TestChat:
 
     @pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens"])
     def test_stops_at_the_token_limit(self, client, limit):
-        completion = chat(client, **{limit: 3})
+        completion = chat(client, extra_body={limit: 3})
         assert completion.choices[0].message.content == "Rome is the"
         assert completion.choices[0].finish_reason == "length"
         assert completion.usage.completion_tokens == 3
@@ -326,6 +332,7 @@ class TestFaults:
         with pytest.raises(openai.InternalServerError):
             chat(client, fault="error")
 
+    @pytest.mark.skipif(not NUMBERS_RETRIES, reason="this openai client does not number its retries")
     @pytest.mark.parametrize("fault", ["error=1", "rate-limit=2", "drop=1"])
     def test_a_number_lets_a_later_attempt_through(self, client, fault):
         patient = client.with_options(max_retries=2)
