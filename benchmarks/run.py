@@ -1,0 +1,38 @@
+"""Measures everything and prints one table: `python -m benchmarks.run`. Exits with 1 when a demand is not met.
+
+Figures are medians with the minimum in parentheses. Compare ratios, not microseconds: those are this machine's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+
+from benchmarks import caller, imports
+from benchmarks.report import table
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("--bursts", type=int, default=30, help="rounds over all contestants (default 30)")
+    parser.add_argument("--calls", type=int, default=200, help="calls in a burst (default 200)")
+    parser.add_argument("--starts", type=int, default=15, help="fresh interpreters per import (default 15)")
+    parser.add_argument("--json", action="store_true", help="print data instead of the table")
+    options = parser.parse_args()
+    rows = caller.measure(bursts=options.bursts, calls=options.calls) + imports.measure(starts=options.starts)
+    ok = all(row.ok for row in rows)
+    if options.json:
+        print(json.dumps({"python": platform.python_version(), "ok": ok, "rows": [row.as_json() for row in rows]}))
+    else:
+        print(
+            f"Python {platform.python_version()}: {options.bursts} bursts of {options.calls} calls, medians (minima)\n"
+        )
+        print(table(rows))
+        missed = [f"{row.name}: {demand.text}" for row in rows for demand in row.demands if not demand.ok]
+        print("\nevery demand is met" if ok else "\nnot met:\n  " + "\n  ".join(missed))
+    return 0 if ok else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
