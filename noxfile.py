@@ -1,0 +1,148 @@
+"""Every check of the project, each in an environment of its own.
+
+nox                      what every change must pass: lint, types, tests and coverage on this Python, the build
+nox -s tests             all supported Pythons (those that are on the machine) x openai none, 1, 2, 3
+nox -s tests-3.12 -- tests/model -k prompt
+nox -s oldest            the oldest dependencies that are promised to work
+nox -s faults -- 20      the fault cases, 20 times
+nox -s bench             the benchmarks: ratios to the floor and to OpenTelemetry
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+PROJECT = PYPROJECT["project"]
+CLASSIFIED = [match[1] for line in PROJECT["classifiers"] if (match := re.search(r"Python :: (3\.\d+)$", line))]
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
+PYTHONS = CLASSIFIED if RUNNING in CLASSIFIED else [*CLASSIFIED, RUNNING]
+OPENAI = ["none", "1", "2", "3"]  # major versions; all are supported
+
+os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
+nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = False  # even where CI is set: a Python that is not there is skipped
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", f"tests-{RUNNING}(openai='{OPENAI[-1]}')", "coverage", "build"]
+
+
+def group(name: str) -> Iterator[str]:
+    """Yield the requirements of a dependency group, those it includes too."""
+    for item in PYPROJECT["dependency-groups"][name]:
+        if isinstance(item, str):
+            yield item
+        else:
+            yield from group(item["include-group"])
+
+
+def lowest(requirement: str) -> str:
+    """Return the requirement at its lower bound: `httpx>=0.25` becomes `httpx==0.25.*`."""
+    name, bound = re.match(r"([\w.-]+)>=([\d.]+)", requirement).groups()
+    return f"{name}=={bound}.*"
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check the style and the format of everything."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types: all of the library by mypy, what users see of it by pyright too."""
+    session.install("-e", ".", *group("types"))
+    session.run("mypy")
+    session.run("pyright", "--pythonpath", shutil.which("python", path=session.bin) or "python")
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("openai", OPENAI)
+def tests(session: nox.Session, openai: str) -> None:
+    """Run the tests without openai, or with one of its major versions; with no arguments, measure coverage too."""
+    chosen = ["-e", "."] if openai == "none" else ["-e", ".[openai]", f"openai=={openai}.*"]
+    session.install(*chosen, *group("test"))
+    if session.posargs:
+        session.run("python", "-m", "pytest", *session.posargs)
+        return
+    data = ROOT / f".coverage.{session.python}-{openai}"
+    for stale in ROOT.glob(f"{data.name}.*"):
+        stale.unlink()
+    session.env["COVERAGE_FILE"] = str(data)
+    session.run("coverage", "run", "-m", "pytest", "--ignore=tests/faults")
+    # The fault cases measure time and memory: they run unwatched, and alone.
+    session.run("python", "-m", "pytest", "tests/faults")
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Add up what the tests sessions measured; fail where too little was covered."""
+    session.install(*(requirement for requirement in group("test") if requirement.startswith("coverage")))
+    session.run("coverage", "combine")
+    session.run("coverage", "report")
+
+
+@nox.session(python=CLASSIFIED[0])
+def oldest(session: nox.Session) -> None:
+    """Run the tests with the oldest Python and the oldest dependencies that pyproject.toml admits."""
+    core = [lowest(requirement) for requirement in PROJECT["dependencies"]]
+    extra = [lowest(requirement) for requirement in PROJECT["optional-dependencies"]["openai"]]
+    others = [
+        lowest(requirement) if requirement.startswith("opentelemetry-") else requirement
+        for requirement in group("test")
+    ]
+    session.install("-e", ".[openai]", *core, *extra, *others)
+    session.run("python", "-m", "pytest", *(session.posargs or ["--ignore=tests/faults"]))
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Run the fault cases many times, 20 unless told otherwise: what is wrong once in ten is wrong."""
+    count, *arguments = session.posargs or ["20"]
+    session.install("-e", ".[openai]", *group("test"))
+    for number in range(int(count)):
+        session.log(f"round {number + 1} of {count}")
+        session.run("python", "-m", "pytest", "tests/faults", "-q", *arguments)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure what callspan costs; fails when a ratio that is promised is not reached."""
+    session.install("-e", ".", *group("bench"))
+    session.run("python", "-m", "benchmarks.run", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build both distributions, look into the wheel, install it and import it."""
+    session.install(*group("build"))
+    folder = Path(session.create_tmp()).resolve() / "dist"
+    shutil.rmtree(folder, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(folder), str(ROOT))
+    (wheel,) = folder.glob("*.whl")
+    complain_about(wheel, session)
+    session.install("--force-reinstall", "--no-deps", str(wheel))
+    session.install(str(wheel))
+    session.chdir(folder)
+    session.run("python", "-c", "import callspan; print('callspan', callspan.__version__, 'from', callspan.__file__)")
+
+
+def complain_about(wheel: Path, session: nox.Session) -> None:
+    """Fail unless the wheel holds every file of the package, its metadata, and nothing else."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    sources = (path for path in (ROOT / "src").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    expected = {path.relative_to(ROOT / "src").as_posix() for path in sources}
+    if names != expected:
+        session.error(f"the wheel lacks {sorted(expected - names)} and should not hold {sorted(names - expected)}")

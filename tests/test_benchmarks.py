@@ -1,0 +1,61 @@
+"""The benchmarks run, tell what they measured, and stand on a floor that does not move."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+FLOOR_DIGEST = "ce31d0aa7605a176878ce8493957d3c9a864454ee428e175cdd5dae0ded009ce"
+
+
+def test_the_floor_is_frozen():
+    text = (ROOT / "benchmarks" / "floor.py").read_text("utf-8")
+    assert hashlib.sha256(text.encode()).hexdigest() == FLOOR_DIGEST
+
+
+def test_the_benchmarks_run():
+    command = [sys.executable, "-m", "benchmarks.run", "--json", "--bursts", "1", "--calls", "2", "--starts", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout, done.stderr
+    told = json.loads(done.stdout)
+    assert done.returncode == (0 if told["ok"] else 1)  # so few calls may miss any target
+    assert [row["name"] for row in told["rows"]] == [
+        "two ints",
+        "chat",
+        "documents",
+        "floats",
+        "stream",
+        "suppressed, two ints",
+        "switched off, two ints",
+        "child of an unsampled root, two ints",
+        "unsampled root, two ints",
+        "suppressed, chat",
+        "switched off, chat",
+        "child of an unsampled root, chat",
+        "unsampled root, chat",
+        "import callspan",
+        "from callspan import observe",
+    ]
+    for row in told["rows"]:
+        assert row["medians"]["callspan"] >= 0
+        assert row["demands"], row["name"]
+
+
+def test_the_table_shows_figures_demands_and_verdicts():
+    program = (
+        "from benchmarks.report import Row, table\n"
+        "row = Row('chat', 'us', {'callspan': 4.0, 'floor': 2.0}, {'callspan': 3.5, 'floor': 1.75})\n"
+        "row.demand('at most 3x the floor', 'callspan', 'floor', 3.0)\n"
+        "row.demand('at most half the floor', 'callspan', 'floor', 0.5)\n"
+        "print(table([row]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "what  unit  callspan     beside                    is    must be",
+        "chat  us    4.00 (3.50)  floor 2.00 (1.75) = 2.0x  2.0x  at most 3x the floor    pass",
+        "                                                   2.0x  at most half the floor  FAIL",
+    ]
