@@ -13,26 +13,29 @@ from typing import Any
 CHUNK_COUNT = 100
 
 _random = random.Random(20_251)
-_VOCABULARY = (
+_PLAIN = (
     "the of and to a in is it for was on with as at by from that this which were not have when than then been their "
     "more also after first would where these about could other between because during through however without against "
     "invoice shipment refund customer warehouse contract deadline estimate supplier delivery quarterly measurement "
-    "temperature 3.14 2,500 42% (see section 7) retrieval ranking passage citation summary hypothesis "
-    "café Straße naïve Żółw señor 東京 данные “quoted” — résumé"
+    "temperature 3.14 2,500 42% (see section 7) retrieval ranking passage citation summary hypothesis"
 )
-_WORDS = _VOCABULARY.split()
+_ACCENTED = "café Straße naïve Żółw señor 東京 данные “quoted” — résumé"
+_WORDS = _PLAIN.split()
+_MORE_WORDS = _WORDS + _ACCENTED.split()
 
 
-def _text(length: int) -> str:
-    words: list[str] = []
-    size = 0
-    while size <= length:
-        words.append(_random.choice(_WORDS))
-        size += len(words[-1]) + 1
-    return " ".join(words)[:length]
+def _text(length: int, words: list[str] = _WORDS) -> str:
+    text = ""
+    while len(text) < length:
+        text += _random.choice(words) + " "
+    return text[:length]
 
 
-MESSAGES = [{"role": ("system", "user", "assistant")[i % 3], "content": _text(400)} for i in range(6)]
+# As in real text, most strings are plain ASCII and some are not: marshal, json and UTF-8 all treat the two differently.
+MESSAGES = [
+    {"role": ("system", "user", "assistant")[i % 3], "content": _text(400, _MORE_WORDS if i % 3 == 1 else _WORDS)}
+    for i in range(6)
+]
 PARAMETERS = {"model": "gpt-4o-mini", "temperature": 0.2, "max_tokens": 512, "top_p": 0.95, "seed": 7}
 ANSWER = {
     "role": "assistant",
@@ -44,7 +47,7 @@ QUESTION = _text(100)
 DOCUMENTS = [
     {
         "id": f"handbook-{i:03d}",
-        "text": _text(1_000),
+        "text": _text(1_000, _MORE_WORDS if i % 4 == 0 else _WORDS),
         "score": round(0.97 - i * 0.013, 4),
         "metadata": {"source": f"handbook/chapter-{i}.md", "page": i + 1, "language": "en"},
     }
