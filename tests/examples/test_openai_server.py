@@ -1,5 +1,6 @@
 """The examples' server, asked over real HTTP by the real openai client."""
 
+import doctest
 import http.client
 import inspect
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import openai_server
+import word_model
 
 openai = pytest.importorskip("openai", reason="the server is asked by the openai client")
 
@@ -423,3 +425,7 @@ class TestHTTP:
                     assert chat(client).choices[0].message.content == "Rome is the capital of Italy."
             finally:
                 process.terminate()
+
+
+def test_the_examples_in_the_documentation_are_right():
+    assert doctest.testmod(word_model) == (0, 2)
