@@ -125,17 +125,18 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build both distributions, look into the wheel, install it and import it."""
+    """Build both distributions, look into the wheel, install it, import it and run the quickstart with it."""
     session.install(*group("build"))
     folder = Path(session.create_tmp()).resolve() / "dist"
     shutil.rmtree(folder, ignore_errors=True)
     session.run("python", "-m", "build", "--outdir", str(folder), str(ROOT))
     (wheel,) = folder.glob("*.whl")
     complain_about(wheel, session)
-    session.install("--force-reinstall", "--no-deps", str(wheel))
-    session.install(str(wheel))
+    session.install("--force-reinstall", "--no-deps", str(wheel))  # a rebuilt wheel has the version of the last one
+    session.install(f"callspan[demo] @ {wheel.as_uri()}")
     session.chdir(folder)
     session.run("python", "-c", "import callspan; print('callspan', callspan.__version__, 'from', callspan.__file__)")
+    session.run("python", str(ROOT / "examples" / "quickstart.py"), env={"OPENAI_API_KEY": ""})
 
 
 def complain_about(wheel: Path, session: nox.Session) -> None:
