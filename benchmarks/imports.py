@@ -33,7 +33,7 @@ print(json.dumps([elapsed / 1e6, len(loaded), sorted(set(loaded) & set({forbidde
 
 def _import_once(statement: str) -> tuple[float, int, list[str]]:
     code = _CHILD.format(statement=statement, forbidden=FORBIDDEN)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True, timeout=120)
     elapsed_ms, modules, forbidden = json.loads(done.stdout)
     return elapsed_ms, modules, forbidden
 
