@@ -2,7 +2,8 @@
 
 CallspanError
 ├── ConfigurationError   an argument of `configure()`, of an exporter or of a decorator is wrong; says which and what to do
-└── PromptError          a template cannot be rendered: a variable is missing, unknown, or the braces do not match
+├── PromptError          a template cannot be rendered: a variable is missing, unknown, or the braces do not match
+└── ReadError            a file or folder of spans is missing or cannot be opened; bad lines inside are counted instead
 
 Nothing else leaves callspan: while user code runs, faults of callspan are counted and logged, never raised.
 """
@@ -25,3 +26,7 @@ class ConfigurationError(CallspanError, ValueError):
 
 class PromptError(CallspanError, ValueError):
     """A prompt template and its variables do not fit together."""
+
+
+class ReadError(CallspanError, OSError):
+    """A file or folder cannot be read. `errno`, `strerror` and `filename` say why and which, as in every `OSError`."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from callspan.model.span import Span
 
 AttributeValue = str | bool | int | float | list[str] | list[bool] | list[int] | list[float]
-Attribute = tuple[str, AttributeValue]
+Attributes = dict[str, AttributeValue]
 
 
+@runtime_checkable
 class Dialect(Protocol):
     """A spelling. `schema_url` is None where the convention has published none for these names."""
 
     name: str
     schema_url: str | None
 
-    def attributes(self, span: Span) -> Iterator[Attribute]:
-        """Yield the attributes of a finished span; keys are unique, values are never None."""
+    def attributes(self, span: Span) -> Attributes:
+        """Return the attributes of a finished span in a new dictionary; no value is ever None."""

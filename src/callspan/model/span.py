@@ -41,6 +41,9 @@ class Recording(Protocol):
     def describe_error(self, span: Span, error: BaseException) -> ErrorFacts:
         """Copy what may be told of an exception; never raises."""
 
+    def open_facts(self, span: Span) -> Facts:
+        """Open the span's snapshots and fill its facts; called once, by the worker."""
+
 
 class ErrorFacts:
     """What was raised: its qualified type, its text, and where (file, line and function, innermost last)."""
@@ -237,6 +240,10 @@ class Span:
         facts = self._recording.describe_error(self, exception)
         told: dict[str, object] = {"exception.type": facts.type, "exception.message": facts.message}
         self.add_event("exception", {**told, **(attributes or {})}, timestamp)
+
+    def open_facts(self) -> Facts:
+        """Return the facts of a sealed span, opening its snapshots the first time; for the worker."""
+        return self.facts if self.facts is not None else self._recording.open_facts(self)
 
     def end(self, end_time: int | None = None) -> None:
         """End the span; `end_time` in nanoseconds since 1970, now by default. Harmless the second time."""

@@ -1,0 +1,1 @@
+"""From the recorder to the exporters: one worker thread that opens, redacts, limits and hands on, and counts it all."""

@@ -1,0 +1,1 @@
+"""Files back to spans: lines to records, records to trees."""

@@ -1,0 +1,105 @@
+"""What can be known of a function's parameters at decoration time, from its code object alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from types import CodeType
+from typing import Any, Final, NamedTuple
+
+_COROUTINE: Final = 0x80
+_GENERATOR: Final = 0x20
+_ASYNC_GENERATOR: Final = 0x200
+_ITERABLE_COROUTINE: Final = 0x100
+_VARIADIC: Final = 0x04
+_PLAIN: Final = (str, int, float, bool)
+
+AnyFunction = Callable[..., Any]
+
+
+class Parameters(NamedTuple):
+    """Names of the positional parameters, of `*args`, plain default values, and whether the first is `self` or `cls`."""
+
+    names: tuple[str, ...] = ()
+    variadic: str | None = None
+    defaults: dict[str, Any] = {}  # noqa: RUF012 - never written to
+    skip_first: bool = False
+
+
+def innermost(function: Any) -> Any:
+    """Return the function whose code runs: through `functools.partial` and the `__call__` of an object."""
+    while not hasattr(function, "__code__"):
+        if hasattr(function, "func") and hasattr(function, "keywords"):
+            function = function.func
+        elif hasattr(function, "__func__"):
+            function = function.__func__
+        else:
+            called = getattr(type(function), "__call__", None)
+            if not hasattr(called, "__code__"):
+                return None
+            function = called
+    return function
+
+
+def colour(function: Any) -> str:
+    """Return which driver fits: function, coroutine, generator, async_generator or iterable_coroutine."""
+    inner = innermost(function)
+    flags = inner.__code__.co_flags if inner is not None else 0
+    if flags & _COROUTINE or getattr(inner, "_is_coroutine_mark", None) is not None:
+        return "coroutine"
+    if flags & _ASYNC_GENERATOR:
+        return "async_generator"
+    if flags & _ITERABLE_COROUTINE:
+        return "iterable_coroutine"
+    return "generator" if flags & _GENERATOR else "function"
+
+
+def parameters_of(function: Any) -> Parameters:
+    """Return what is known of a callable's parameters; empty for builtins and partials, whose names do not line up."""
+    if hasattr(function, "keywords") and hasattr(function, "func"):
+        return _after_partial(function)
+    inner = innermost(function)
+    if inner is None:
+        return Parameters()
+    code: CodeType = inner.__code__
+    if not code.co_argcount and code.co_flags & _VARIADIC and hasattr(inner, "__wrapped__"):
+        return parameters_of(inner.__wrapped__)  # another decorator passes everything on
+    names = code.co_varnames[: code.co_argcount]
+    variadic_at = code.co_argcount + code.co_kwonlyargcount
+    variadic = code.co_varnames[variadic_at] if code.co_flags & _VARIADIC else None
+    defaults = _plain_defaults(inner, names)
+    if inner is not function:  # a bound method or a callable object: the first parameter is bound already
+        return Parameters(names[1:], variadic, defaults)
+    skip_first = bool(names) and names[0] in ("self", "cls") and _is_in_class(inner)
+    return Parameters(names[1:] if skip_first else names, variadic, defaults, skip_first)
+
+
+def _after_partial(partial: Any) -> Parameters:
+    inner = parameters_of(partial.func)
+    taken = len(partial.args)
+    if len(inner.names) < taken:
+        return Parameters((), inner.variadic)
+    return Parameters(inner.names[taken:], inner.variadic, {**inner.defaults, **_plain(partial.keywords.items())})
+
+
+def _plain_defaults(function: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    positional = function.__defaults__ or ()
+    pairs = [*zip(names[len(names) - len(positional) :], positional, strict=True)]
+    return _plain([*pairs, *(function.__kwdefaults__ or {}).items()])
+
+
+def _plain(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Keep the defaults that cannot change and say something."""
+    return {name: value for name, value in pairs if any(type(value) is kind for kind in _PLAIN)}
+
+
+def _is_in_class(function: Any) -> bool:
+    owner = function.__qualname__.rpartition(".")[0]
+    return bool(owner) and not owner.endswith("<locals>")
+
+
+def bind(names: tuple[str, ...], variadic: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Put the arguments of a call under their names, for a user's `input=`; the values are the user's own."""
+    bound = dict(zip(names, args, strict=False))
+    if variadic and len(args) > len(names):
+        bound[variadic] = [*args[len(names) :]]
+    return {**bound, **kwargs}

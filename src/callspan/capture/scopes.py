@@ -1,0 +1,131 @@
+"""What holds for every span of a block: conversation, user, tags, metadata, prompt; and silence.
+
+Each is a context manager, plain or asynchronous, that does nothing while callspan is off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from callspan.capture.switch import switch
+from callspan.errors import ConfigurationError
+from callspan.guard import guard
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from callspan.recording.scope import Scope
+
+
+class _Block:
+    """Changes the context for a block and puts it back by value."""
+
+    __slots__ = ("_change", "_entered")
+
+    def __init__(self, change: Callable[[dict[str, Any]], None]) -> None:
+        self._change = change
+        self._entered: list[tuple[Any, Any]] = []
+
+    def __enter__(self) -> Self:
+        """Enter the block."""
+        if switch.recorder is not None:
+            try:
+                from callspan.recording import otel  # noqa: PLC0415 - loaded, since the switch is on
+
+                outer = otel.get_context()
+                own = {**outer}
+                self._change(own)
+                context = otel.Context(own)
+                otel.set_context(context)
+                self._entered.append((context, outer))
+            except Exception as error:  # noqa: BLE001
+                guard.note("entering a scope", error)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the block."""
+        if self._entered:
+            try:
+                from callspan.recording import otel  # noqa: PLC0415
+
+                otel.put_back_keys(*self._entered.pop())
+            except Exception as fault:  # noqa: BLE001
+                guard.note("leaving a scope", fault)
+
+    async def __aenter__(self) -> Self:
+        """Enter the block."""
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the block."""
+        self.__exit__(kind, error, trace)
+
+
+def _scope_block(change: Callable[[Scope], Scope]) -> _Block:
+    def put(context: dict[str, Any]) -> None:
+        from callspan.recording.otel import SCOPE_KEY  # noqa: PLC0415
+        from callspan.recording.scope import EMPTY_SCOPE  # noqa: PLC0415
+
+        context[SCOPE_KEY] = change(context.get(SCOPE_KEY) or EMPTY_SCOPE)
+
+    return _Block(put)
+
+
+def conversation(conversation_id: str, *, user_id: str | None = None, step: int | None = None) -> _Block:
+    """Put a conversation ID and the number of the turn on every span of the block.
+
+    A turn is the outermost callspan span inside the block; turns are numbered from 1 per conversation, in the order in
+    which they open, for as long as the process lives. `step` fixes the number instead. Raises `ConfigurationError`
+    when the ID is no string or the step no whole number from 1.
+
+    >>> with conversation("c-42", user_id="u-7"):
+    ...     pass
+    """
+    if not isinstance(conversation_id, str) or not conversation_id:
+        raise ConfigurationError("conversation_id", conversation_id, "give a string that is not empty")
+    if step is not None and (type(step) is not int or step < 1):
+        raise ConfigurationError("step", step, "give a whole number from 1")
+    return _scope_block(lambda scope: scope.converse(conversation_id, step, user_id))
+
+
+def context(
+    *, user_id: str | None = None, tags: Iterable[str] = (), metadata: Mapping[str, Any] | None = None
+) -> _Block:
+    """Put a user, tags and metadata on every span of the block; nested blocks add up, the innermost user counts."""
+    if isinstance(tags, str):
+        raise ConfigurationError("tags", tags, 'give a list of strings, as in tags=["beta"]')
+    kept = tuple(tags)
+
+    def add(scope: Scope) -> Scope:
+        from callspan.recording.snapshot import freeze  # noqa: PLC0415
+
+        return scope.add(user_id, kept, (freeze([dict(metadata)]),) if metadata else ())
+
+    return _scope_block(add)
+
+
+def using_prompt(rendered: Any) -> _Block:
+    """Say that the model calls of the block come from this rendered prompt, where the text itself does not reach them.
+
+    Takes what `PromptTemplate.format` and `callspan.prompt` return; raises `ConfigurationError` for anything else.
+    """
+    if not hasattr(rendered, "template") or not hasattr(rendered, "variables"):
+        raise ConfigurationError("using_prompt", rendered, "give what PromptTemplate.format(...) returned")
+    return _scope_block(lambda scope: scope.use_prompt(rendered))
+
+
+def suppress() -> _Block:
+    """Record nothing in the block, by callspan or by OpenTelemetry instrumentations that honour its suppression."""
+
+    def put(context: dict[str, Any]) -> None:
+        from callspan.recording.otel import SUPPRESS_KEY  # noqa: PLC0415
+
+        context[SUPPRESS_KEY] = True
+
+    return _Block(put)

@@ -1,0 +1,93 @@
+"""Spans without a function: `with callspan.span(...)`, and the span that is current."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from callspan.capture.switch import switch
+from callspan.errors import ConfigurationError
+from callspan.guard import guard
+from callspan.model.kinds import KINDS, resolve
+from callspan.model.span import NO_SPAN, InertSpan, Span
+from callspan.recording.sites import Site
+
+if TYPE_CHECKING:
+    from callspan.capture.call import Call
+
+
+class span:  # noqa: N801 - used like a function: with callspan.span("plan") as s
+    """Record a stretch of code as a span: `with callspan.span("plan", kind="chain") as s:`, or `async with`.
+
+    `s` has `set_input`, `set_output`, `set_attribute`, `add_event` and the rest of an OpenTelemetry span; without
+    `configure()` it takes them all and does nothing. An exception in the block is recorded and goes on. Each `with`
+    makes a new span. Raises `ConfigurationError` for a kind that does not exist.
+    """
+
+    __slots__ = ("_call", "_given", "_site")
+
+    def __init__(
+        self,
+        name: str,
+        kind: str = "chain",
+        *,
+        input: Any = None,  # noqa: A002 - the natural word
+        tags: Iterable[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Describe the span; `input` is recorded when it opens, unless it is None."""
+        try:
+            resolved, component = resolve(kind)
+        except (KeyError, TypeError):
+            raise ConfigurationError("kind", kind, f"choose one of {', '.join(KINDS)}") from None
+        self._site = Site(
+            name,
+            resolved,
+            component=component,
+            tags=tuple(tags),
+            metadata=dict(metadata) if metadata else None,
+            open_objects=resolved in ("llm", "retriever", "embedding", "reranker"),
+        )
+        self._given = input
+        self._call: Call | None = None
+
+    def __enter__(self) -> Span | InertSpan:
+        """Open the span and make it current."""
+        open_block = switch.open_block
+        if open_block is None:
+            return NO_SPAN
+        self._call = call = open_block(self._site, self._given)
+        return NO_SPAN if call is None else call.span
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the span; an exception is recorded and goes on."""
+        call, self._call = self._call, None
+        if call is not None:
+            call.close(error)
+
+    async def __aenter__(self) -> Span | InertSpan:
+        """Open the span, as in a plain `with`."""
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the span, as in a plain `with`."""
+        self.__exit__(kind, error, trace)
+
+
+def current_span() -> Span | InertSpan:
+    """Return the callspan span that is current here; a harmless one that records nothing where there is none."""
+    if switch.recorder is None:
+        return NO_SPAN
+    try:
+        from callspan.recording.otel import SPAN_KEY, get_context  # noqa: PLC0415 - loaded, since the switch is on
+
+        found = get_context().get(SPAN_KEY)
+    except Exception as error:  # noqa: BLE001
+        guard.note("finding the current span", error)
+        return NO_SPAN
+    return found if type(found) is Span or type(found) is InertSpan else NO_SPAN

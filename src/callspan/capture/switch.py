@@ -1,0 +1,33 @@
+"""The switch that every wrapper looks at first: which recorder is on, if any.
+
+Without `configure()` it is off, so a library may decorate its functions and nobody's disk is written to. It imports
+nothing, so that a decorated module costs no more than an import of callspan itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from callspan.capture.call import Call
+    from callspan.recording.recorder import Recorder
+    from callspan.recording.sites import Site
+
+    OpenBlock = Callable[[Site, Any], Call | None]
+    OpenCall = Callable[[Site, tuple[Any, ...], dict[str, Any]], Call | None]
+
+
+class Switch:
+    """Holds what is on: ways to open calls of decorated functions and blocks, and the recorder; None when off."""
+
+    __slots__ = ("open_block", "open_call", "recorder")
+
+    def __init__(self) -> None:
+        """Be off."""
+        self.open_block: OpenBlock | None = None
+        self.open_call: OpenCall | None = None
+        self.recorder: Recorder | None = None
+
+
+switch: Final = Switch()

@@ -1,0 +1,115 @@
+"""Which traces and spans to show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from callspan.model.kinds import Kind
+from callspan.reading.rows import Row
+from callspan.reading.trees import Node, Trace
+
+TraceOfRows = Trace[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a span must be. A trace is shown when one of its spans is all of it; no wish is always met."""
+
+    conversation_id: str | None = None
+    kinds: frozenset[Kind] = frozenset()
+    errors: bool = False
+
+    def wants(self, row: Row) -> bool:
+        """Return whether the span meets every wish."""
+        return (
+            (not self.kinds or row.kind in self.kinds)
+            and (not self.errors or row.outcome == "error")
+            and (self.conversation_id is None or row.conversation_id == self.conversation_id)
+        )
+
+    def finds(self, trace: TraceOfRows) -> bool:
+        """Return whether one of the trace's spans meets every wish."""
+        return any(self.wants(node.span) for node, _ in trace.walk())
+
+
+@dataclass(slots=True)
+class Totals:
+    """Sums over traces. Tokens are counted once, at the spans nearest to the model."""
+
+    traces: int = 0
+    spans: int = 0
+    errors: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    estimated: bool = False
+
+    def add(self, trace: TraceOfRows) -> None:
+        """Count a trace."""
+        self.traces += 1
+        for row in rows_of(trace):
+            self.spans += 1
+            self.errors += row.outcome == "error"
+        for row in charged(trace):
+            self.input_tokens += row.input_tokens or 0
+            self.output_tokens += row.output_tokens or 0
+            self.estimated |= row.estimated
+
+
+def rows_of(trace: TraceOfRows) -> Iterable[Row]:
+    """Return the spans of a trace, parents first."""
+    return (node.span for node, _ in trace.walk())
+
+
+def charged(trace: TraceOfRows) -> list[Row]:
+    """Return the spans whose tokens count: some tools repeat the sum of what is below on chains and agents."""
+    nodes = list(trace.walk())
+    below: set[int] = set()  # nodes with tokens somewhere below them
+    found = []
+    for node, _ in reversed(nodes):
+        has_tokens = node.span.input_tokens is not None or node.span.output_tokens is not None
+        has_below = any(id(child) in below for child in node.children)
+        if has_tokens and not has_below:
+            found.append(node.span)
+        if has_tokens or has_below:
+            below.add(id(node))
+    return found
+
+
+def pick(traces: list[TraceOfRows], limit: int, *, slowest: bool) -> list[TraceOfRows]:
+    """Return the `limit` newest traces with the newest last, or the slowest with the slowest first; 0 is all."""
+    if slowest:
+        ordered = sorted(traces, key=lambda trace: trace.duration_ns, reverse=True)
+        return ordered[:limit] if limit else ordered
+    return traces[-limit:]
+
+
+@dataclass(slots=True)
+class Shown:
+    """The part of a trace to show: the spans that were asked for, and the way to them."""
+
+    trace: TraceOfRows
+    wanted: set[int] | None = None  # by id() of the node; None is all of them
+    on_the_way: set[int] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, trace: TraceOfRows, kinds: frozenset[Kind]) -> Shown:
+        """Cut a trace down to spans of some kinds, or of all where none is named."""
+        if not kinds:
+            return cls(trace)
+        shown = cls(trace, set())
+        for node, _ in reversed(list(trace.walk())):
+            if node.span.kind in kinds:
+                shown.wanted.add(id(node))  # type: ignore[union-attr] - made above
+            if node.span.kind in kinds or any(id(child) in shown.on_the_way for child in node.children):
+                shown.on_the_way.add(id(node))
+        return shown
+
+    def wants(self, node: Node[Row]) -> bool:
+        """Return whether the span was asked for; else it only leads to one that was."""
+        return self.wanted is None or id(node) in self.wanted
+
+    def among(self, nodes: list[Node[Row]]) -> list[Node[Row]]:
+        """Return those of the nodes that are shown."""
+        return nodes if self.wanted is None else [node for node in nodes if id(node) in self.on_the_way]
+

@@ -1,0 +1,131 @@
+"""Text as a terminal shows it: how many columns it takes, where to cut and wrap it, and nothing that steers a terminal.
+
+Data comes from models and users, so it may hold escape sequences, characters that reverse the order of others, and
+characters nobody sees. All of them are shown as escapes such as `\\x1b`.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+from typing import Final
+
+_JOINERS: Final = "\u200c\u200d"  # within words of some scripts, and within emoji
+_TAB: Final = "    "
+
+
+def clean(text: str) -> str:
+    r"""Return `text` with only visible characters and `\n`.
+
+    >>> clean("a\x1b[31m\r\nb\tc")
+    'a\\x1b[31m\nb    c'
+    """
+    if text.isprintable():
+        return text
+    return "".join(map(_visible, text.replace("\r\n", "\n")))
+
+
+def one_line(text: str) -> str:
+    r"""Return `text` as `clean` does, on one line.
+
+    >>> one_line("two\n  lines")
+    'two lines'
+    """
+    return text if text.isprintable() else " ".join(clean(text).split())
+
+
+@lru_cache(maxsize=4096)
+def _visible(character: str) -> str:
+    if character == "\n" or character.isprintable() or character in _JOINERS:
+        return character
+    if character == "\t":
+        return _TAB
+    category = unicodedata.category(character)
+    if category in ("Zl", "Zp") or character == "\x85":
+        return "\n"
+    if category == "Zs":
+        return " "
+    if category in ("Cn", "Co"):  # newer than this Python, or of somebody's own font: harmless
+        return character
+    return character.encode("unicode_escape").decode()
+
+
+def width_of(text: str) -> int:
+    """Return the number of columns `text` takes on a terminal.
+
+    >>> width_of("Kyōto"), width_of("京都"), width_of("e\u0301")
+    (5, 4, 1)
+    """
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+@lru_cache(maxsize=4096)
+def _columns(character: str) -> int:
+    if character in _JOINERS or unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    if "\u1160" <= character <= "\u11ff":  # vowels and finals of Korean, drawn into the consonant before them
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def cut(text: str, width: int, ellipsis: str = "…") -> str:
+    """Return `text` if it fits into that many columns, else its beginning and an ellipsis.
+
+    >>> cut("a long name", 7)
+    'a long…'
+    """
+    if width_of(text) <= width:
+        return text
+    room = width - width_of(ellipsis)
+    if room < 0:
+        return ""
+    used = 0
+    for index, character in enumerate(text):
+        used += _columns(character)
+        if used > room:
+            return text[:index].rstrip() + ellipsis
+    return text
+
+
+def pad(text: str, width: int) -> str:
+    """Fill `text` with blanks on the right."""
+    return text + " " * (width - width_of(text))
+
+
+def pad_left(text: str, width: int) -> str:
+    """Fill `text` with blanks on the left."""
+    return " " * (width - width_of(text)) + text
+
+
+def wrap(text: str, width: int) -> list[str]:
+    r"""Break a clean text into lines of at most `width` columns, at blanks where there are any; `\n` stays a break.
+
+    >>> wrap("to be or not", 6)
+    ['to be', 'or not']
+    """
+    width = max(width, 2)  # one wide character
+    return [piece for line in text.split("\n") for piece in _wrap_line(line.rstrip(), width)]
+
+
+def _wrap_line(line: str, width: int) -> list[str]:
+    if width_of(line) <= width:
+        return [line]
+    pieces, begin, used, blank = [], 0, 0, -1
+    for index, character in enumerate(line):
+        columns = _columns(character)
+        if used + columns > width and index > begin:
+            if character == " ":
+                end = skip_to = index
+            elif line[begin:blank].strip():
+                end, skip_to = blank, blank + 1
+            else:
+                end = skip_to = index
+            pieces.append(line[begin:end].rstrip())
+            begin, blank = skip_to + (character == " "), -1
+            used = width_of(line[begin:index])
+            if character == " ":
+                continue
+        if character == " ":
+            blank = index
+        used += columns
+    return [*pieces, line[begin:]]

@@ -1,0 +1,192 @@
+"""The OpenTelemetry GenAI conventions: https://github.com/open-telemetry/semantic-conventions-genai.
+
+`genai` writes the newest names, which no release holds yet and which therefore have no schema URL. `genai-1.41` writes
+those of the last release. Content is written as JSON texts, which the conventions allow on spans.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from callspan.dialects import beside
+from callspan.dialects.contract import Attributes
+from callspan.dialects.genai_names import DEFAULTS, OPENAI_REQUEST, OPERATIONS, REQUEST, USAGE, Reader
+from callspan.dialects.json_text import to_json
+from callspan.dialects.values import as_text, number, text
+from callspan.model.facts import MISSING, Facts, PromptUse, ToolFacts
+from callspan.model.messages import Message
+from callspan.model.span import Span
+
+# Reasons for finishing as the schema of messages spells them; other words are allowed and stay.
+_FINISH_REASONS: Final = {"tool_calls": "tool_call", "function_call": "tool_call"}
+
+
+class GenAI:
+    """One generation of the conventions: the newest, or the one that was released as 1.41."""
+
+    def __init__(self, name: str, schema_url: str | None, *, released: bool) -> None:
+        """Choose the names that changed after the release."""
+        self.name = name
+        self.schema_url = schema_url
+        self._released = released
+        cache_write = "cache_creation" if released else "cache_write"
+        self._usage = (*USAGE, ("cache_write_tokens", f"gen_ai.usage.{cache_write}.input_tokens"))
+        changed: dict[str, tuple[str, Reader]] = {"top_k": ("gen_ai.request.top_k", number)} if released else {}
+        self._request = {**REQUEST, **changed}
+        self._openai_request = {**OPENAI_REQUEST, **changed}
+
+    def attributes(self, span: Span) -> Attributes:
+        """Return the attributes of a finished span."""
+        facts = span.facts or Facts()
+        told: Attributes = {}
+        operation = _operation(span, facts)
+        if operation:
+            told["gen_ai.operation.name"] = operation
+        if facts.provider:
+            told["gen_ai.provider.name"] = facts.provider
+        self._add_request(told, facts)
+        _add_response(told, facts)
+        self._add_content(told, facts)
+        if facts.usage is not None and not span.usage_below:
+            beside.add_counts(told, facts.usage, self._usage)
+        if facts.conversation_id:
+            told["gen_ai.conversation.id"] = facts.conversation_id
+        if facts.prompts:
+            _add_prompt(told, facts.prompts[0])
+            beside.add_prompt_template(told, facts)
+        self._add_by_kind(told, span, facts)
+        beside.add_scope(told, facts)
+        return told
+
+    def _add_request(self, told: Attributes, facts: Facts) -> None:
+        names = self._openai_request if facts.provider == "openai" else self._request
+        rest = {}
+        for key, value in facts.request.items():
+            known = names.get(key)
+            read = known[1](value) if known else None
+            if known is None or read is None:
+                rest[key] = value
+            elif DEFAULTS.get(key) != read:
+                told[known[0]] = read
+        if rest or facts.extra:
+            told["llm.invocation_parameters"] = to_json({**rest, **facts.extra})
+
+    def _add_content(self, told: Attributes, facts: Facts) -> None:
+        if facts.system_instructions:
+            told["gen_ai.system_instructions"] = to_json(facts.system_instructions)
+        if facts.input_messages:
+            told["gen_ai.input.messages"] = to_json(facts.input_messages)
+        messages = facts.output_messages
+        if messages:
+            told["gen_ai.output.messages"] = to_json(_with_reasons(messages, facts) if self._released else messages)
+        if facts.tool_definitions:
+            told["gen_ai.tool.definitions"] = to_json([_definition(tool) for tool in facts.tool_definitions])
+
+    def _add_by_kind(self, told: Attributes, span: Span, facts: Facts) -> None:
+        if span.kind == "tool":
+            _add_tool(told, facts.tool or ToolFacts(span.name), facts)
+        else:
+            beside.add_input_and_output(told, facts)
+        if facts.agent_name:
+            told["gen_ai.agent.name"] = facts.agent_name
+        if span.kind == "chain" and span.component == "workflow":
+            told["gen_ai.workflow.name"] = span.name
+        if facts.embeddings or facts.dimensions is not None:
+            _add_embeddings(told, facts)
+        if span.kind != "reranker":
+            self._add_retrieval(told, facts)
+        beside.add_retrieval(told, span.kind, facts)
+
+    def _add_retrieval(self, told: Attributes, facts: Facts) -> None:
+        if facts.query:
+            told["gen_ai.retrieval.query.text"] = facts.query
+        if facts.top_k is not None:
+            if self._released:
+                told["gen_ai.request.top_k"] = float(facts.top_k)
+            else:
+                told["gen_ai.retrieval.top_k"] = facts.top_k
+        documents = facts.documents
+        # The released schema wants a score of every document, and none is invented.
+        if documents is not None and not (self._released and any("score" not in document for document in documents)):
+            identified = [{"id": str(index), **document} for index, document in enumerate(documents)]
+            told["gen_ai.retrieval.documents"] = to_json(identified)
+
+
+def _operation(span: Span, facts: Facts) -> str | None:
+    if span.kind == "llm" and facts.operation:
+        return facts.operation
+    if span.kind == "chain" and span.component == "workflow":
+        return "invoke_workflow"
+    return OPERATIONS.get(span.kind)
+
+
+def _add_response(told: Attributes, facts: Facts) -> None:
+    response = facts.response
+    for key, value in response.items():
+        if key in ("id", "model") and text(value):
+            told[f"gen_ai.response.{key}"] = value
+        elif key == "finish_reasons" and isinstance(value, list) and any(value):
+            # One place per answer, so that the second reason stays that of the second answer.
+            reasons = [reason if isinstance(reason, str) else "" for reason in value]
+            told["gen_ai.response.finish_reasons"] = reasons
+        elif key in ("service_tier", "system_fingerprint") and facts.provider == "openai" and text(value):
+            told[f"openai.response.{key}"] = value
+    if facts.time_to_first_chunk_s is not None:
+        told["gen_ai.response.time_to_first_chunk"] = float(facts.time_to_first_chunk_s)
+
+
+def _add_prompt(told: Attributes, prompt: PromptUse) -> None:
+    if prompt.name:
+        told["gen_ai.prompt.name"] = prompt.name
+        if prompt.version:
+            told["gen_ai.prompt.version"] = prompt.version
+    for key, value in prompt.variables.items():
+        told[f"gen_ai.prompt.variable.{key}"] = as_text(value)
+
+
+def _add_tool(told: Attributes, tool: ToolFacts, facts: Facts) -> None:
+    told["gen_ai.tool.name"] = tool.name
+    told["gen_ai.tool.type"] = tool.type
+    if tool.description:
+        told["gen_ai.tool.description"] = tool.description
+    if tool.parameters is not None:
+        told["tool.parameters"] = to_json(tool.parameters)
+    if tool.call_id:
+        told["gen_ai.tool.call.id"] = tool.call_id
+    if facts.input is not MISSING:
+        told["gen_ai.tool.call.arguments"] = as_text(facts.input)
+    if facts.output is not MISSING:
+        told["gen_ai.tool.call.result"] = as_text(facts.output)
+
+
+def _add_embeddings(told: Attributes, facts: Facts) -> None:
+    embeddings = facts.embeddings or []
+    if facts.dimensions is not None:
+        told["gen_ai.embeddings.dimension.count"] = facts.dimensions
+    elif "vector" in embeddings[0]:
+        told["gen_ai.embeddings.dimension.count"] = len(embeddings[0]["vector"])
+    beside.add_embeddings(told, embeddings)
+
+
+def _definition(tool: dict[str, Any]) -> dict[str, Any]:
+    """Bring a tool into the form of the schema, where type and name stand at the top."""
+    function = tool.get("function")
+    if isinstance(function, dict):
+        tool = {**{key: value for key, value in tool.items() if key != "function"}, **function}
+    kind = text(tool.get("type")) or "function"
+    return {**tool, "type": kind, "name": text(tool.get("name")) or kind}
+
+
+def _with_reasons(messages: list[Message], facts: Facts) -> list[Message]:
+    """Give every message the reason for its end, which the released schema requires."""
+    reasons = facts.response.get("finish_reasons") or []
+    told: list[Message] = []
+    for index, message in enumerate(messages):
+        reason = message.get("finish_reason") or (reasons[index] if index < len(reasons) else None)
+        known = reason if isinstance(reason, str) else "unknown"
+        told.append({**message, "finish_reason": _FINISH_REASONS.get(known, known)})
+    return told
+
+
+GENAI: Final = GenAI("genai", None, released=False)
+GENAI_1_41: Final = GenAI("genai-1.41", "https://opentelemetry.io/schemas/1.41.0", released=True)

@@ -1,0 +1,61 @@
+"""The names of the GenAI conventions, by ours. Which type each value has is part of the name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from callspan.dialects.contract import AttributeValue
+from callspan.dialects.values import flag, number, text, texts, whole
+from callspan.model.kinds import Kind
+
+Reader = Callable[[object], "AttributeValue | None"]
+
+OPERATIONS: Final[dict[Kind, str]] = {
+    "llm": "chat",
+    "embedding": "embeddings",
+    "retriever": "retrieval",
+    "tool": "execute_tool",
+    "agent": "invoke_agent",
+}
+
+REQUEST: Final[dict[str, tuple[str, Reader]]] = {
+    "model": ("gen_ai.request.model", text),
+    "temperature": ("gen_ai.request.temperature", number),
+    "top_p": ("gen_ai.request.top_p", number),
+    "top_k": ("gen_ai.request.top_k", whole),
+    "max_tokens": ("gen_ai.request.max_tokens", whole),
+    "stop_sequences": ("gen_ai.request.stop_sequences", texts),
+    "frequency_penalty": ("gen_ai.request.frequency_penalty", number),
+    "presence_penalty": ("gen_ai.request.presence_penalty", number),
+    "seed": ("gen_ai.request.seed", whole),
+    "choice_count": ("gen_ai.request.choice.count", whole),
+    "stream": ("gen_ai.request.stream", flag),
+    "output_type": ("gen_ai.output.type", text),
+    "encoding_formats": ("gen_ai.request.encoding_formats", texts),
+    "reasoning_level": ("gen_ai.request.reasoning.level", text),
+    "previous_response_id": ("gen_ai.request.previous_response.id", text),
+}
+
+OPENAI_REQUEST: Final[dict[str, tuple[str, Reader]]] = {
+    **REQUEST,
+    "service_tier": ("openai.request.service_tier", text),
+    "api_type": ("openai.api.type", text),
+}
+
+# Values that the conventions want left out, since they are what happens without them.
+DEFAULTS: Final[dict[str, AttributeValue]] = {"choice_count": 1, "stream": False, "service_tier": "auto"}
+
+# Fields of `Usage`. What was written to a cache is not among them: its name changed after the last release.
+USAGE: Final[tuple[tuple[str, str], ...]] = (
+    ("input_tokens", "gen_ai.usage.input_tokens"),
+    ("output_tokens", "gen_ai.usage.output_tokens"),
+    ("cache_read_tokens", "gen_ai.usage.cache_read.input_tokens"),
+    ("reasoning_tokens", "gen_ai.usage.reasoning.output_tokens"),
+    ("audio_input_tokens", "gen_ai.usage.audio.input_tokens"),
+    ("audio_output_tokens", "gen_ai.usage.audio.output_tokens"),
+    ("text_input_tokens", "gen_ai.usage.text.input_tokens"),
+    ("text_output_tokens", "gen_ai.usage.text.output_tokens"),
+    ("image_input_tokens", "gen_ai.usage.image.input_tokens"),
+    ("image_output_tokens", "gen_ai.usage.image.output_tokens"),
+)

@@ -1,0 +1,25 @@
+"""All attributes of a span: those of the chosen dialects, the user's and our own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from callspan.dialects.contract import Dialect
+from callspan.dialects.own import add_own
+from callspan.model.span import Span
+
+
+def attributes(span: Span, dialects: Sequence[Dialect]) -> dict[str, Any]:
+    """Return the attributes of a finished span by name, in any combination of dialects.
+
+    A user's attribute wins over a dialect's of the same name, since somebody wrote it on purpose; our own names belong
+    to us. The user's may be nested lists and dictionaries, all others are flat. No value at the top is None.
+    """
+    told: dict[str, Any] = {}
+    for dialect in dialects:
+        told.update(dialect.attributes(span))
+    if span.facts is not None and span.facts.attributes:
+        told.update({key: value for key, value in span.facts.attributes.items() if value is not None})
+    add_own(told, span)
+    return told

@@ -1,0 +1,102 @@
+"""Sealed spans on their way to the worker; bounded by count and bytes, the oldest dropped first.
+
+`offer` runs on every caller's thread: one append, one addition, two comparisons and no lock, so it may be called from a
+signal handler or a finaliser that interrupts another `offer`. Plain `+=` on the counters is safe under the GIL: no
+thread switch happens between its load and its store, since no call stands in between.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from callspan.model.span import Span
+
+
+class Buffer:
+    """A queue with a bell. `attend` is called when somebody should look: too full, enough to do, or nobody awake."""
+
+    __slots__ = (
+        "_attend",
+        "_bytes_dropped",
+        "_bytes_in",
+        "_bytes_out",
+        "_max_bytes",
+        "_max_spans",
+        "_spans",
+        "_wake_bytes",
+        "_wake_spans",
+        "awake",
+        "dropped",
+        "taken",
+    )
+
+    def __init__(
+        self,
+        attend: Callable[[], None],
+        max_spans: int = 100_000,
+        max_bytes: int = 64 * 1_048_576,
+        wake_spans: int = 512,
+    ) -> None:
+        """Start empty and unattended."""
+        self._attend = attend
+        self._max_spans = max_spans
+        self._max_bytes = max_bytes
+        self._wake_spans = min(wake_spans, max_spans)
+        self._wake_bytes = max_bytes // 8
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything; also in a forked child, whose parent still has the spans."""
+        self._spans: deque[Span] = deque()
+        self._bytes_in = self._bytes_out = self._bytes_dropped = 0
+        self.taken = self.dropped = 0
+        self.awake = False
+
+    def __len__(self) -> int:
+        """Return how many spans wait."""
+        return len(self._spans)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """The bytes that wait, roughly."""
+        return self._bytes_in - self._bytes_out - self._bytes_dropped
+
+    @property
+    def offered(self) -> int:
+        """All spans that ever came."""
+        return self.taken + self.dropped + len(self._spans)
+
+    def offer(self, span: Span) -> None:
+        """Take a sealed span; the oldest ones make room when it is full."""
+        spans = self._spans
+        spans.append(span)
+        self._bytes_in += span.size
+        if not self.awake or len(spans) >= self._wake_spans or self.waiting_bytes >= self._wake_bytes:
+            if len(spans) > self._max_spans or self.waiting_bytes > self._max_bytes:
+                self._make_room()
+            self._attend()
+
+    def _make_room(self) -> None:
+        spans = self._spans
+        while len(spans) > self._max_spans or (self.waiting_bytes > self._max_bytes and len(spans) > 1):
+            try:
+                oldest = spans.popleft()
+            except IndexError:  # the worker was faster
+                return
+            size = oldest.size
+            self._bytes_dropped += size
+            self.dropped += 1
+
+    def take(self, count: int) -> list[Span]:
+        """Return up to `count` of the oldest spans; called by one thread at a time."""
+        spans, taken = self._spans, []
+        while len(taken) < count:
+            try:
+                span = spans.popleft()
+            except IndexError:
+                break
+            taken.append(span)
+            self._bytes_out += span.size
+        self.taken += len(taken)
+        return taken

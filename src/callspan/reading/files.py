@@ -1,0 +1,136 @@
+"""Which files hold spans, and their lines one by one: plain or gzip, in bounded memory; faults are counted."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Final, NamedTuple, cast
+
+from callspan.errors import ReadError
+
+MAX_LINE_BYTES: Final = 256 * 1024 * 1024
+_FIRST_BAD_KEPT: Final = 10
+_NAMES: Final = re.compile(r"(?P<stem>.+\.jsonl?)(?:\.(?P<number>\d{1,9}))?(?:\.gz)?")
+_DAMAGED: Final = (EOFError, zlib.error, gzip.BadGzipFile)
+_BOM: Final = b"\xef\xbb\xbf"
+_GZIP: Final = b"\x1f\x8b"
+
+
+@dataclass
+class LoadReport:
+    """What became of the lines of the files: spans read, and what could not be read, by reason.
+
+    `first_bad` names the first ten bad places as (file, line number from 1, reason).
+    """
+
+    read: int = 0
+    bad: Counter[str] = field(default_factory=Counter)
+    first_bad: list[tuple[str, int, str]] = field(default_factory=list)
+
+    def complain(self, file: Path, line: int, reason: str) -> None:
+        """Count one bad place."""
+        self.bad[reason] += 1
+        if len(self.first_bad) < _FIRST_BAD_KEPT:
+            self.first_bad.append((str(file), line, reason))
+
+
+class Line(NamedTuple):
+    """One line of a file, where it starts (bytes, of the unpacked text where the file is packed) and its number."""
+
+    file: Path
+    number: int
+    offset: int
+    text: bytes
+
+
+def files_of(path: str | os.PathLike[str]) -> list[Path]:
+    """Return the files to read: `path` itself, or those of a folder whose names say that they hold spans.
+
+    These are `*.jsonl` and `*.json`, rotated ones (`*.jsonl.1`) and packed ones (`*.gz`) too; a file's rotated
+    predecessors come before it, oldest first. Raises `ReadError` when `path` is missing or cannot be opened.
+    """
+    given = Path(path)
+    try:
+        if not given.is_dir():
+            with given.open("rb"):
+                return [given]
+        return sorted((file for file in given.iterdir() if _NAMES.fullmatch(file.name) and file.is_file()), key=_age)
+    except OSError as error:
+        raise ReadError(error.errno, error.strerror or type(error).__name__, str(given)) from None
+
+
+def _age(file: Path) -> tuple[str, int, str]:
+    match = _NAMES.fullmatch(file.name)
+    assert match is not None
+    return match["stem"], -int(match["number"] or 0), file.name
+
+
+def read_lines(files: Iterable[Path], report: LoadReport) -> Iterator[Line]:
+    """Yield every line that is not blank, of one file after the other; the report counts what cannot be read.
+
+    A file that starts with a line of a single bracket is one document over many lines, and yielded as one.
+    """
+    for file in files:
+        number = 0
+        try:
+            with open_unpacked(file) as stream:
+                offset = 0
+                while text := _next(stream, offset):
+                    number += 1
+                    length = len(text)
+                    if _is_cut(text):
+                        report.complain(file, number, "line too long")
+                        length += _skip_line(stream)
+                    elif not text.isspace():
+                        yield Line(file, number, offset, text.removeprefix(_BOM))
+                    offset += length
+        except _DAMAGED:
+            report.complain(file, number + 1, "damaged gzip")
+        except OSError as error:
+            report.complain(file, number + 1, f"unreadable file: {error.strerror or type(error).__name__}")
+
+
+def read_again(file: Path, offsets: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines that start at `offsets`, in rising order; ends early when the file has changed or gone."""
+    try:
+        with open_unpacked(file) as stream:
+            for offset in sorted(offsets):
+                stream.seek(offset)
+                yield offset, _next(stream, offset).removeprefix(_BOM)
+    except (OSError, *_DAMAGED):
+        return
+
+
+def open_unpacked(file: Path) -> IO[bytes]:
+    """Open a file for reading, unpacking it when its first bytes say gzip, whatever its name."""
+    stream = file.open("rb")
+    if stream.peek(2)[:2] != _GZIP:
+        return stream
+    stream.close()
+    return cast("IO[bytes]", gzip.open(file))
+
+
+def _next(stream: IO[bytes], offset: int) -> bytes:
+    text = stream.readline(MAX_LINE_BYTES)
+    if offset == 0 and text.removeprefix(_BOM).strip() in (b"{", b"["):
+        text += stream.read(MAX_LINE_BYTES - len(text))
+    return text
+
+
+def _is_cut(text: bytes) -> bool:
+    return len(text) >= MAX_LINE_BYTES and not text.endswith(b"\n")
+
+
+def _skip_line(stream: IO[bytes]) -> int:
+    skipped = 0
+    while text := stream.readline(MAX_LINE_BYTES):
+        skipped += len(text)
+        if text.endswith(b"\n"):
+            break
+    return skipped

@@ -1,0 +1,221 @@
+"""What the attributes of a span mean: the names of the GenAI conventions, old and new, of OpenInference and our own.
+
+Where a fact has several names, the GenAI one wins, then OpenInference, then what other tools write.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, get_args
+
+from callspan.model.kinds import Kind, resolve
+from callspan.model.span import Outcome
+from callspan.reading.attributes import Attributes, as_anything, as_mapping, as_text
+
+Tree = dict[str, Any]
+Status = Literal["unset", "ok", "error"]
+
+OPERATIONS: Final[dict[str, tuple[Kind, str | None]]] = {
+    "chat": ("llm", None),
+    "generate_content": ("llm", None),
+    "text_completion": ("llm", None),
+    "fetch_response": ("llm", None),
+    "embeddings": ("embedding", None),
+    "retrieval": ("retriever", None),
+    "search_memory": ("retriever", "memory"),
+    "execute_tool": ("tool", None),
+    "invoke_agent": ("agent", None),
+    "create_agent": ("agent", None),
+    "invoke_workflow": ("chain", "workflow"),
+    "plan": ("chain", "plan"),
+}
+_OUTCOMES: Final[dict[str, Outcome]] = {outcome: outcome for outcome in get_args(Outcome)}
+
+KIND: Final = ("openinference.span.kind", "traceloop.span.kind")
+OPERATION: Final = ("gen_ai.operation.name",)
+COMPONENT: Final = ("callspan.component",)
+OUTCOME: Final = ("callspan.outcome",)
+REQUEST_MODEL: Final = ("gen_ai.request.model", "llm.request.model_name")
+RESPONSE_MODEL: Final = ("gen_ai.response.model", "llm.response.model_name")
+EITHER_MODEL: Final = ("llm.model_name", "embedding.model_name", "reranker.model_name")
+CONVERSATION: Final = ("gen_ai.conversation.id", "session.id")
+STEP: Final = ("callspan.conversation.step",)
+USER: Final = ("user.id", "enduser.id")
+USAGE_SOURCE: Final = ("callspan.usage.source",)
+ERROR_TYPE: Final = ("error.type",)
+TRUNCATED: Final = ("callspan.truncated",)
+REDACTED: Final = ("callspan.redacted",)
+
+USAGE: Final[dict[str, tuple[str, ...]]] = {
+    "input_tokens": ("gen_ai.usage.input_tokens", "llm.token_count.prompt", "gen_ai.usage.prompt_tokens"),
+    "output_tokens": ("gen_ai.usage.output_tokens", "llm.token_count.completion", "gen_ai.usage.completion_tokens"),
+    "total_tokens": ("llm.token_count.total", "gen_ai.usage.total_tokens", "llm.usage.total_tokens"),
+    "cache_read_tokens": (
+        "gen_ai.usage.cache_read.input_tokens",
+        "llm.token_count.prompt_details.cache_read",
+        "gen_ai.usage.cache_read_input_tokens",
+    ),
+    "cache_write_tokens": (
+        "gen_ai.usage.cache_write.input_tokens",
+        "gen_ai.usage.cache_creation.input_tokens",
+        "llm.token_count.prompt_details.cache_write",
+        "gen_ai.usage.cache_creation_input_tokens",
+    ),
+    "reasoning_tokens": (
+        "gen_ai.usage.reasoning.output_tokens",
+        "llm.token_count.completion_details.reasoning",
+        "gen_ai.usage.reasoning_tokens",
+    ),
+    "audio_input_tokens": ("gen_ai.usage.audio.input_tokens", "llm.token_count.prompt_details.audio"),
+    "audio_output_tokens": ("gen_ai.usage.audio.output_tokens", "llm.token_count.completion_details.audio"),
+    "text_input_tokens": ("gen_ai.usage.text.input_tokens",),
+    "text_output_tokens": ("gen_ai.usage.text.output_tokens",),
+    "image_input_tokens": ("gen_ai.usage.image.input_tokens",),
+    "image_output_tokens": ("gen_ai.usage.image.output_tokens",),
+    "accepted_prediction_tokens": ("callspan.usage.accepted_prediction_tokens",),
+    "rejected_prediction_tokens": ("callspan.usage.rejected_prediction_tokens",),
+}
+
+_REQUEST: Final[dict[str, tuple[str, ...]]] = {
+    "temperature": ("gen_ai.request.temperature",),
+    "top_p": ("gen_ai.request.top_p",),
+    "top_k": ("gen_ai.request.top_k",),
+    "max_tokens": ("gen_ai.request.max_tokens",),
+    "stop_sequences": ("gen_ai.request.stop_sequences",),
+    "frequency_penalty": ("gen_ai.request.frequency_penalty",),
+    "presence_penalty": ("gen_ai.request.presence_penalty",),
+    "seed": ("gen_ai.request.seed",),
+    "choice_count": ("gen_ai.request.choice.count",),
+    "stream": ("gen_ai.request.stream",),
+    "output_type": ("gen_ai.output.type",),
+    "encoding_formats": ("gen_ai.request.encoding_formats",),
+    "reasoning_level": ("gen_ai.request.reasoning.level",),
+    "previous_response_id": ("gen_ai.request.previous_response.id",),
+    "service_tier": ("openai.request.service_tier",),
+    "api_type": ("openai.api.type",),
+}
+# OpenInference's name of a provider, where GenAI has another one.
+_PROVIDERS: Final[dict[str, str]] = {
+    "azure": "azure.ai.inference",
+    "aws": "aws.bedrock",
+    "google": "gcp.gemini",
+    "mistralai": "mistral_ai",
+    "moonshot": "moonshot_ai",
+    "xai": "x_ai",
+}
+_PARAMETERS: Final = ("llm.invocation_parameters", "embedding.invocation_parameters")
+
+
+def read_kind(attributes: Attributes) -> tuple[Kind, str | None]:
+    """Take the kind and the finer word beside it. A span that names neither a kind nor an operation is a chain."""
+    kind, component = OPERATIONS.get(as_text(attributes.left.get(OPERATION[0])) or "", ("chain", None))
+    word = (attributes.text(*KIND) or "unknown").lower()
+    if word != "unknown":
+        try:
+            kind, component = resolve(word)
+        except KeyError:
+            component = word
+    return kind, attributes.text(*COMPONENT) or component
+
+
+def read_outcome(attributes: Attributes, status: Status) -> Outcome:
+    """Take the outcome; where none is told, it follows from the status."""
+    return attributes.take(_as_outcome, *OUTCOME) or ("error" if status == "error" else "ok")
+
+
+def read_call(attributes: Attributes) -> Tree:
+    """Take what is known of a model call, by the fields of a `SpanRecord`."""
+    request, response = read_request(attributes), read_response(attributes)
+    either = attributes.text(*EITHER_MODEL)
+    if either and request.setdefault("model", either) != either:
+        response.setdefault("model", either)
+    return {
+        "operation": attributes.text(*OPERATION),
+        "provider": read_provider(attributes),
+        "server_address": attributes.text("server.address"),
+        "server_port": attributes.count("server.port"),
+        "request": request,
+        "response": response,
+        "retries": attributes.count("callspan.retries"),
+        "time_to_first_chunk_s": attributes.number("gen_ai.response.time_to_first_chunk"),
+        "chunk_count": attributes.count("callspan.stream.chunks"),
+        "dimensions": attributes.count("gen_ai.embeddings.dimension.count"),
+    }
+
+
+def read_provider(attributes: Attributes) -> str | None:
+    """Take the provider, by its GenAI name."""
+    name = attributes.text("gen_ai.provider.name", "gen_ai.system")
+    host, system = attributes.text("llm.provider"), attributes.text("llm.system")
+    if name is not None:
+        return name
+    if host == "azure" and system == "openai":
+        return "azure.ai.openai"
+    word = host or system
+    return _PROVIDERS.get(word, word) if word else None
+
+
+def read_request(attributes: Attributes) -> Tree:
+    """Take the model parameters; those with a name of their own win over the lump OpenInference keeps them in."""
+    request: Tree = {}
+    for name in _PARAMETERS:
+        request.update(attributes.mapping(name) or {})
+    if not isinstance(request.get("model", ""), str):
+        del request["model"]
+    model = attributes.text(*REQUEST_MODEL)
+    if model is not None:
+        request["model"] = model
+    for field, names in _REQUEST.items():
+        value = attributes.take(as_anything, *names)
+        if value is not None:
+            request[field] = value
+    return request
+
+
+def read_response(attributes: Attributes) -> Tree:
+    """Take what the provider said of its answer."""
+    told = {
+        "id": attributes.text("gen_ai.response.id"),
+        "model": attributes.text(*RESPONSE_MODEL),
+        "finish_reasons": attributes.texts("gen_ai.response.finish_reasons", "llm.finish_reason"),
+        "service_tier": attributes.text("openai.response.service_tier"),
+        "system_fingerprint": attributes.text("openai.response.system_fingerprint"),
+        "request_id": attributes.text("callspan.response.request_id"),
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def read_usage(attributes: Attributes) -> Tree | None:
+    """Take the token counts, by the fields of a `UsageRecord`; None when there is none."""
+    usage: Tree = {}
+    for field, names in USAGE.items():
+        count = attributes.count(*names)
+        if count is not None:
+            usage[field] = count
+    source = attributes.text(*USAGE_SOURCE)
+    tokenizer = attributes.text("callspan.usage.tokenizer")
+    if not usage:
+        return None
+    return {**usage, "source": "estimated" if source == "estimated" else "reported", "tokenizer": tokenizer}
+
+
+def read_place(attributes: Attributes) -> Tree:
+    """Take where the call stands and what was done to its data, by the fields of a `SpanRecord`."""
+    return {
+        "conversation_id": attributes.text(*CONVERSATION),
+        "step": attributes.count(*STEP),
+        "user_id": attributes.text(*USER),
+        "tags": attributes.texts("tag.tags") or [],
+        "metadata": attributes.mapping("metadata") or {},
+        "agent_name": attributes.text("gen_ai.agent.name", "agent.name"),
+        "truncated": attributes.take(_as_sizes, *TRUNCATED) or {},
+        "redacted_count": attributes.count(*REDACTED) or 0,
+    }
+
+
+def _as_outcome(value: object) -> Outcome | None:
+    return _OUTCOMES.get(value) if isinstance(value, str) else None
+
+
+def _as_sizes(value: object) -> dict[str, int] | None:
+    sizes = as_mapping(value)
+    return sizes if sizes and all(type(size) is int for size in sizes.values()) else None

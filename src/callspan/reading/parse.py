@@ -1,0 +1,48 @@
+"""JSON texts to plain data: orjson where it is installed, the standard library where it is not or where it refuses."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+_fast_loads: Callable[[str | bytes], Any] = json.loads
+with contextlib.suppress(ImportError):
+    import orjson
+
+    _fast_loads = orjson.loads
+
+
+def loads(text: str | bytes) -> Any:
+    """Parse JSON. Raises `ValueError`, or `RecursionError` for what is nested too deeply.
+
+    Takes what the standard library takes too: NaN, and half characters (lone surrogates) as escapes.
+    """
+    try:
+        return _fast_loads(text)
+    except ValueError:
+        return json.loads(text)
+
+
+def parsed(value: object) -> Any:
+    """Return the data that a JSON text holds; the value itself when it is no text, or not JSON.
+
+    >>> parsed('{"a": 1}'), parsed("plain words"), parsed([1])
+    ({'a': 1}, 'plain words', [1])
+    """
+    if isinstance(value, str):
+        try:
+            return loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def opened(value: object) -> Any:
+    """Return the list or dictionary that a text holds as JSON; anything else as it is, texts of numbers included.
+
+    >>> opened('["a"]'), opened("35")
+    (['a'], '35')
+    """
+    return parsed(value) if isinstance(value, str) and value[:1] in ("{", "[") else value

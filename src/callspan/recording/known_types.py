@@ -1,0 +1,79 @@
+"""Types of the standard library and of numeric libraries whose values can be told in a few words or numbers.
+
+They are recognised by identity in modules that are already loaded: nothing is imported, and a class that only calls
+itself `Decimal` is not asked anything.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+from callspan.recording import stored_fields
+
+_SMALL_ARRAY: Final = 32_768
+_PREFIX_BYTES: Final = 8
+
+
+def _as_text(value: Any) -> str:
+    return str(value)
+
+
+def _iso(value: Any) -> str:
+    text: str = value.isoformat()
+    return text
+
+
+def _bytes(value: Any) -> str:
+    return f"<{type(value).__name__} of {len(value)}: {bytes(value[:_PREFIX_BYTES]).hex()}…>"
+
+
+def _memory(value: Any) -> str:
+    return f"<memoryview of {value.nbytes}>"
+
+
+def _array(value: Any) -> Any:
+    """Return the numbers of a small vector or matrix of floats, else type, shape and element type."""
+    if value.ndim in (1, 2) and value.size <= _SMALL_ARRAY and value.dtype.char in "efd":
+        return value.tolist()
+    return f"<numpy.ndarray shape={value.shape} dtype={value.dtype.str}>"
+
+
+def _shaped(value: Any) -> str:
+    return f"<{stored_fields.qualified_name(type(value))} shape={tuple(value.shape)}>"
+
+
+# (module, class, how to tell it). Everything here is C code or code of the library itself, on exactly this class.
+_KNOWN: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
+    ("builtins", "bytes", _bytes),
+    ("builtins", "bytearray", _bytes),
+    ("builtins", "memoryview", _memory),
+    ("builtins", "complex", _as_text),
+    ("builtins", "range", _as_text),
+    ("datetime", "datetime", _iso),
+    ("datetime", "date", _iso),
+    ("datetime", "time", _iso),
+    ("datetime", "timedelta", _as_text),
+    ("decimal", "Decimal", _as_text),
+    ("fractions", "Fraction", _as_text),
+    ("uuid", "UUID", _as_text),
+    ("pathlib", "PosixPath", _as_text),
+    ("pathlib", "WindowsPath", _as_text),
+    ("pathlib", "PurePosixPath", _as_text),
+    ("numpy", "ndarray", _array),
+    ("torch", "Tensor", _shaped),
+    ("pandas", "DataFrame", _shaped),
+    ("pandas", "Series", _shaped),
+)
+
+
+def describe(value: Any, kind: type) -> Any:
+    """Return plain data that stands for `value`, or None when its type is not known."""
+    name = stored_fields.qualified_name(kind).rpartition(".")[2]
+    for module_name, class_name, tell in _KNOWN:
+        if name == class_name:
+            module = sys.modules.get(module_name)
+            if module is not None and vars(module).get(class_name) is kind:
+                return tell(value)
+    return None

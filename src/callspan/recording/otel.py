@@ -1,0 +1,78 @@
+"""The only file that imports OpenTelemetry: the context that carries our span and scope, and IDs as it writes them.
+
+Our span stands in the OpenTelemetry context like any other, so spans of code that speaks OpenTelemetry nest under it,
+and it under theirs. `get_context` and `set_context` are the context variable itself where the runtime context is the
+usual one: attach and detach cost twice as much, and detach logs an error where the context changed in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from typing import Any, Final
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
+
+from callspan.model.span import InertSpan, Span
+
+__all__ = ["Context", "get_context", "put_back", "set_context"]
+
+SPAN_KEY: Final[str] = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
+SCOPE_KEY: Final = "callspan-scope"
+SUPPRESS_KEY: Final[str] = getattr(otel_context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation")
+PLAIN_SUPPRESS_KEY: Final = "suppress_instrumentation"
+
+_variable = getattr(getattr(otel_context, "_RUNTIME_CONTEXT", None), "_current_context", None)
+_is_usual: Final = isinstance(_variable, ContextVar)
+
+get_context: Final[Callable[[], Context]] = _variable.get if _is_usual else otel_context.get_current  # type: ignore[union-attr]
+set_context: Final[Callable[[Context], object]] = _variable.set if _is_usual else otel_context.attach  # type: ignore[union-attr]
+
+_SAMPLED: Final = trace.TraceFlags(trace.TraceFlags.SAMPLED)
+_NOT_SAMPLED: Final = trace.TraceFlags(trace.TraceFlags.DEFAULT)
+
+
+def _make_context(trace_id: int, span_id: int, sampled: bool, trace_state: Any) -> trace.SpanContext:  # noqa: FBT001
+    return trace.SpanContext(
+        trace_id, span_id, is_remote=False, trace_flags=_SAMPLED if sampled else _NOT_SAMPLED, trace_state=trace_state
+    )
+
+
+Span.make_context = staticmethod(_make_context)
+trace.Span.register(Span)
+trace.Span.register(InertSpan)
+
+
+def put_back(own: Context, outer: Context) -> None:
+    """Leave `own`: make `outer` current again, by value and without a word, whatever happened in between.
+
+    Where the user's code changed the context, its change stays and only our span and scope are taken out of it.
+    """
+    current = get_context()
+    if current is own:
+        set_context(outer)
+    elif current.get(SPAN_KEY) is own.get(SPAN_KEY):
+        _restore(current, outer, (SPAN_KEY, SCOPE_KEY))
+
+
+def put_back_keys(own: Context, outer: Context) -> None:
+    """Leave a context that differs from `outer` in scope or suppression only, as `put_back` leaves a span's."""
+    current = get_context()
+    if current is own:
+        set_context(outer)
+        return
+    keys = [key for key in (SCOPE_KEY, SUPPRESS_KEY) if own.get(key) is not outer.get(key)]
+    if all(current.get(key) is own.get(key) for key in keys):
+        _restore(current, outer, keys)
+
+
+def _restore(current: Context, outer: Context, keys: Iterable[str]) -> None:
+    restored = {**current}
+    for key in keys:
+        if key in outer:
+            restored[key] = outer[key]
+        else:
+            restored.pop(key, None)
+    set_context(Context(restored))

@@ -1,0 +1,178 @@
+"""Opens spans, freezes what they are given, seals them and hands them to the sink.
+
+This is the hot path: everything here runs on the caller's thread, a few microseconds per span.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from callspan.guard import guard
+from callspan.model.span import STATUS_UNSET, ErrorFacts, InertSpan, Span
+from callspan.recording import errors
+from callspan.recording.clock import Clock
+from callspan.recording.ids import IdSource, ids
+from callspan.recording.otel import (
+    PLAIN_SUPPRESS_KEY,
+    SCOPE_KEY,
+    SPAN_KEY,
+    SUPPRESS_KEY,
+    Context,
+    get_context,
+)
+from callspan.recording.sampling import MASK
+from callspan.recording.sites import Site
+from callspan.recording.snapshot import Snapshot, freeze
+
+if TYPE_CHECKING:
+    from callspan.model.facts import Facts
+
+Sink = Callable[[Span], object]
+Opened = tuple["Span | InertSpan", Context, Context]
+"""A span, the context in which it is current, and the context around it."""
+
+
+class Recorder:
+    """Makes spans for one pipeline. `sink` takes every sealed span; `bound` is the sampling bound (`sampling`)."""
+
+    __slots__ = ("bound", "clock", "ids", "sink", "ticks")
+
+    def __init__(
+        self, sink: Sink, bound: int | None = None, clock: Clock | None = None, id_source: IdSource | None = None
+    ) -> None:
+        """Record everything unless `bound` says otherwise; tests pass a clock and IDs of their own."""
+        self.sink: Final = sink
+        self.bound: Final = bound
+        self.clock: Final = clock or Clock()
+        self.ids: Final = id_source or ids
+        self.ticks: Final = self.clock.ticks
+
+    def open(self, site: Site) -> Opened | None:
+        """Make a span under what is current; None when nothing is to be recorded here.
+
+        Nothing is recorded while suppressed and below an unsampled root; an unsampled root itself comes back inert,
+        since it has to be current for what is below. The span's clock starts with `start`.
+        """
+        outer = get_context()
+        trace_id = 0
+        parent_id = trace_state = scope = None
+        if outer:
+            if SUPPRESS_KEY in outer or PLAIN_SUPPRESS_KEY in outer:
+                if outer.get(SUPPRESS_KEY) or outer.get(PLAIN_SUPPRESS_KEY):
+                    return None
+            parent: Any = outer.get(SPAN_KEY)
+            scope = outer.get(SCOPE_KEY)
+            kind = type(parent)
+            if kind is Span:
+                trace_id, parent_id, trace_state = parent.trace_id, parent.span_id, parent.trace_state
+            elif parent is None:
+                pass
+            elif kind is InertSpan:
+                if parent.trace_id:
+                    return None
+            else:
+                context = parent.get_span_context()
+                if context.is_valid:
+                    if not context.trace_flags.sampled:
+                        return None
+                    trace_id, parent_id, trace_state = context.trace_id, context.span_id, context.trace_state
+        new: dict[str, object] = {**outer} if outer else {}
+        if scope is not None and scope.step is None and scope.conversation_id is not None:
+            new[SCOPE_KEY] = scope = scope.turn()
+        random_bits = self.ids.random_bits
+        if not trace_id:
+            trace_id = random_bits(128) or 1
+            if self.bound is not None and trace_id & MASK >= self.bound:
+                new[SPAN_KEY] = inert = InertSpan(trace_id, random_bits(64) or 1)
+                return inert, Context(new), outer
+        new[SPAN_KEY] = span = Span()
+        span._recording = self  # noqa: SLF001 - the recorder is the other half of a span
+        span.name = site.name
+        span.kind = site.kind
+        span.component = site.component
+        span.site = site
+        span.scope = scope
+        span.trace_id = trace_id
+        span.span_id = random_bits(64) or 1
+        span.parent_id = parent_id
+        span.trace_state = trace_state
+        span.reader = site.reader
+        span.end_ns = 0
+        span.size = 512
+        span.status = STATUS_UNSET
+        span.outcome = "ok"
+        span.usage_below = False
+        span.input = span.output = span.attributes = span.events = span.links = span.prompts = None
+        span.error = span.status_message = span.stream = span.truncated = span.facts = None
+        return span, Context(new), outer
+
+    def start(self, span: Span) -> None:
+        """Start the span's clock; the last thing before the user's code runs."""
+        ticks = self.ticks()
+        span._ticks = ticks  # noqa: SLF001
+        span.start_ns = ticks + self.clock.offset_ns
+
+    def freeze_arguments(self, span: Span, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Take the snapshot of a call's arguments; names are put to them in the worker."""
+        roots = [*args[1:]] if span.site.skip_first else [*args]
+        if kwargs:
+            roots += kwargs.values()
+            snapshot = freeze(roots, (*kwargs,))
+        else:
+            snapshot = freeze(roots, ())
+        span.input = snapshot
+        span.size += snapshot[3]
+        if snapshot[4] or snapshot[5]:
+            account(span, "input", snapshot)
+
+    def freeze(self, span: Span, field: str, value: object) -> Snapshot | None:
+        """Take a private copy of one value for `field` of the span; never raises."""
+        try:
+            snapshot = freeze([value], None, span.site.open_objects)
+            span.size += snapshot[3]
+            account(span, field, snapshot)
+        except Exception as error:  # noqa: BLE001 - our fault must not become the user's
+            guard.note("freezing a value", error)
+            return None
+        return snapshot
+
+    def describe_error(self, span: Span, error: BaseException) -> ErrorFacts:
+        """Copy what may be told of an exception; never raises."""
+        try:
+            facts = errors.describe(error)
+        except Exception as fault:  # noqa: BLE001
+            guard.note("describing an exception", fault)
+            facts = ErrorFacts("Exception", "", [])
+        span.size += len(facts.message)
+        return facts
+
+    def open_facts(self, span: Span) -> Facts:
+        """Open the span's snapshots; in the worker, so what reads them is imported there."""
+        from callspan.recording.opening import open_facts  # noqa: PLC0415
+
+        return open_facts(span)
+
+    def now_ns(self) -> int:
+        """Return the wall clock in nanoseconds since 1970."""
+        return self.clock.now_ns()
+
+    def seal(self, span: Span, end_ns: int | None = None) -> None:
+        """End the span and hand it to the sink; the second time is counted and does nothing."""
+        if end_ns is None:
+            end_ns = span.start_ns + self.ticks() - span._ticks  # noqa: SLF001
+        # No call stands between the check and the assignment, so no other thread can come between them.
+        if span.end_ns:
+            guard.count("span ended twice")
+            return
+        span.end_ns = end_ns if end_ns > span.start_ns else span.start_ns
+        self.sink(span)
+
+
+def account(span: Span, field: str, snapshot: Snapshot) -> None:
+    """Note on the span what was cut from a snapshot of `field`, and the prompts that were seen in it."""
+    cut_bytes, prompts = snapshot[4], snapshot[5]
+    if cut_bytes:
+        span.truncated = {**(span.truncated or {}), field: cut_bytes}
+    if prompts:
+        span.prompts = [*(span.prompts or ()), *prompts]

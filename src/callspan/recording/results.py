@@ -1,0 +1,322 @@
+"""Reads arguments and results of decorated functions by kind: messages, usage, documents, vectors, tool facts.
+
+Runs in the worker on plain trees. What is understood moves to its field; what is not stays in `input` and `output`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import struct
+from collections.abc import Callable
+from typing import Any, Final
+
+from callspan.model.facts import MISSING, Facts, PromptUse, ToolFacts
+from callspan.model.messages import Message, parse_json, read_message, read_messages, read_tool_call, text_message, texts_of
+from callspan.model.prompt import RenderedPrompt, recent_texts
+from callspan.model.retrieval import read_documents, read_vectors
+from callspan.model.span import Span
+from callspan.model.usage import read_usage
+from callspan.recording.plain import plain
+from callspan.recording.sites import Site
+from callspan.recording.tool_schema import parameters_schema
+
+Reader = Callable[[Span, Facts], None]
+
+# Model parameters by the names callers use, and GenAI's name for each.
+PARAMETERS: Final[dict[str, str]] = {
+    "model": "model",
+    "model_name": "model",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "top_k": "top_k",
+    "max_tokens": "max_tokens",
+    "max_completion_tokens": "max_tokens",
+    "max_output_tokens": "max_tokens",
+    "stop": "stop_sequences",
+    "stop_sequences": "stop_sequences",
+    "frequency_penalty": "frequency_penalty",
+    "presence_penalty": "presence_penalty",
+    "seed": "seed",
+    "n": "choice_count",
+    "stream": "stream",
+    "reasoning_effort": "reasoning_level",
+    "service_tier": "service_tier",
+    "previous_response_id": "previous_response_id",
+}
+_MESSAGE_NAMES: Final = ("messages", "input_messages", "chat_history", "history", "input")
+_PROMPT_NAMES: Final = ("prompt", "query", "question", "text", "user_prompt", "user_input", "user_message")
+_SYSTEM_NAMES: Final = ("system", "system_prompt", "instructions")
+_QUERY_NAMES: Final = ("query", "question", "q", "text", "search", "query_str", "prompt", "input")
+_TOP_K_NAMES: Final = ("top_k", "k", "limit", "n", "n_results", "top_n")
+_DOCUMENT_NAMES: Final = ("documents", "docs", "nodes", "candidates", "passages", "chunks")
+_TEXT_NAMES: Final = ("texts", "text", "input", "inputs", "query", "documents", "sentences", "chunks")
+
+
+def use_prompt(facts: Facts, rendered: RenderedPrompt) -> None:
+    """Add a rendered prompt's template and variables, once."""
+    use = PromptUse(rendered.template, plain(rendered.variables), rendered.name, rendered.version)
+    if use not in facts.prompts:
+        facts.prompts.append(use)
+
+
+def read_llm(span: Span, facts: Facts) -> None:
+    """Read a model call: messages, parameters and tools from the arguments, answer and usage from the result."""
+    _read_request(facts)
+    _read_answer(span, facts)
+    recognise_prompts(facts)
+
+
+def recognise_prompts(facts: Facts) -> None:
+    """Find the templates of message texts by content, where a framework made plain strings of rendered prompts."""
+    if recent_texts:
+        for text in texts_of(facts.input_messages or ()):
+            found = recent_texts.find(text)
+            if found is not None:
+                use_prompt(facts, found)
+
+
+def _read_request(facts: Facts) -> None:
+    arguments = facts.input
+    if isinstance(arguments, str | list):
+        arguments = {"messages" if isinstance(arguments, list) else "prompt": arguments}
+    if not isinstance(arguments, dict):
+        return
+    rest = dict(arguments)
+    _take_messages(facts, rest)
+    for holder in ("params", "parameters", "model_kwargs", "kwargs", "config"):
+        nested = rest.get(holder)
+        if isinstance(nested, dict) and _take_parameters(facts, nested):
+            rest.pop(holder)
+    _take_parameters(facts, rest, pop=True)
+    tools = rest.get("tools")
+    if isinstance(tools, list) and tools and all(isinstance(tool, dict) for tool in tools):
+        facts.tool_definitions = rest.pop("tools")
+    facts.input = rest if rest else MISSING
+
+
+def _take_messages(facts: Facts, rest: dict[str, Any]) -> None:
+    for name in _MESSAGE_NAMES:
+        messages = read_messages(rest.get(name))
+        if messages is not None:
+            facts.input_messages = messages
+            del rest[name]
+            break
+    else:
+        for name in _PROMPT_NAMES:
+            if isinstance(rest.get(name), str):
+                facts.input_messages = [text_message("user", rest.pop(name))]
+                break
+    for name in _SYSTEM_NAMES:
+        if facts.input_messages is not None and isinstance(rest.get(name), str):
+            facts.system_instructions = [{"type": "text", "content": rest.pop(name)}]
+
+
+def _take_parameters(facts: Facts, tree: dict[str, Any], *, pop: bool = False) -> bool:
+    """Move the known parameters to `request`, the unknown ones of a parameter object to `extra`."""
+    known = {name: tree[name] for name in PARAMETERS if tree.get(name) is not None and _is_parameter(name, tree[name])}
+    for name, value in known.items():
+        facts.request.setdefault(PARAMETERS[name], value)
+        if pop:
+            del tree[name]
+    if not pop and known:
+        facts.extra.update({name: value for name, value in tree.items() if name not in known})
+    return bool(known)
+
+
+def _is_parameter(name: str, value: Any) -> bool:
+    if name in ("stop", "stop_sequences"):
+        return isinstance(value, str | list)
+    return isinstance(value, str if name in ("model", "model_name", "reasoning_effort") else str | int | float | bool)
+
+
+def _read_answer(span: Span, facts: Facts) -> None:
+    output = facts.output
+    if isinstance(output, list) and output and all(isinstance(item, str) for item in output):
+        if span.stream is not None:
+            output = "".join(output)
+        elif len(output) == 1:
+            output = output[0]
+    if isinstance(output, str):
+        facts.output_messages = [text_message("assistant", output)]
+        facts.output = MISSING
+    elif isinstance(output, dict):
+        _read_answer_object(facts, output)
+
+
+def _read_answer_object(facts: Facts, output: dict[str, Any]) -> None:
+    usage = output.get("usage", output.get("usage_metadata"))
+    facts.usage = facts.usage or read_usage(usage)
+    for name in ("id", "system_fingerprint", "service_tier"):
+        if isinstance(output.get(name), str):
+            facts.response[name] = output[name]
+    if isinstance(output.get("model"), str):
+        facts.response["model"] = output["model"]
+    choices = output.get("choices")
+    if isinstance(choices, list) and choices:
+        messages = [read_choice(choice) for choice in choices if isinstance(choice, dict)]
+    else:
+        answer = read_message({"role": "assistant", **output}) or _text_answer(output)
+        messages = [answer] if answer is not None else []
+    if messages:
+        facts.output_messages = messages
+        facts.output = MISSING
+    reasons = [message["finish_reason"] for message in messages if "finish_reason" in message]
+    if not reasons and isinstance(output.get("stop_reason"), str):
+        reasons = [output["stop_reason"]]
+    if reasons:
+        facts.response["finish_reasons"] = reasons
+
+
+def _text_answer(output: dict[str, Any]) -> Message | None:
+    for name in ("text", "output_text", "answer", "completion", "response"):
+        if isinstance(output.get(name), str):
+            return text_message("assistant", output[name])
+    return None
+
+
+def read_choice(choice: dict[str, Any]) -> Message:
+    """Read one choice of a chat or text completion as the message it holds."""
+    inner = choice.get("message")
+    message = read_message({"role": "assistant", "content": None, **inner}) if isinstance(inner, dict) else None
+    if message is None:
+        message = text_message("assistant", str(choice.get("text") or ""))
+    if isinstance(choice.get("finish_reason"), str):
+        message["finish_reason"] = choice["finish_reason"]
+    return message
+
+
+def read_retriever(_: Span, facts: Facts) -> None:
+    """Read the query and the documents that were found."""
+    facts.query, facts.top_k = _query(facts), _number(facts.input, _TOP_K_NAMES)
+    documents = read_documents(facts.output) if facts.output is not MISSING else None
+    if documents is not None:
+        facts.documents = documents
+        facts.output = MISSING
+
+
+def read_reranker(span: Span, facts: Facts) -> None:
+    """Read the query, the documents that came in, and those that went out in their new order."""
+    if isinstance(facts.input, dict):
+        for name in _DOCUMENT_NAMES:
+            documents = read_documents(facts.input[name]) if name in facts.input else None
+            if documents is not None:
+                facts.input_documents = documents
+                facts.input = {key: value for key, value in facts.input.items() if key != name}
+                break
+        _take_parameters(facts, facts.input)
+    read_retriever(span, facts)
+
+
+def read_embedding(span: Span, facts: Facts) -> None:
+    """Read the texts, the vectors (all, their hashes or none, as the decorator says) and the model."""
+    if isinstance(facts.input, dict):
+        _take_parameters(facts, facts.input)
+    output = facts.output
+    if isinstance(output, dict):
+        facts.usage = read_usage(output.get("usage"))
+        if isinstance(output.get("model"), str):
+            facts.response["model"] = output["model"]
+    vectors = read_vectors(output)
+    texts = _texts(facts.input)
+    if vectors:
+        facts.dimensions = len(vectors[0])
+        facts.output = MISSING
+    keep_vectors(facts, texts, vectors or [], span.site.vectors)
+    if facts.embeddings and texts:
+        facts.input = _without(facts.input, _TEXT_NAMES)
+
+
+def keep_vectors(facts: Facts, texts: list[str], vectors: list[list[float]], policy: str) -> None:
+    """Pair texts with their vectors; `policy` is full, hash or none."""
+    count = max(len(texts), len(vectors))
+    facts.embeddings = []
+    for index in range(count):
+        entry: Any = {"text": texts[index]} if index < len(texts) else {}
+        if index < len(vectors) and policy == "full":
+            entry["vector"] = vectors[index]
+        elif index < len(vectors) and policy == "hash":
+            packed = struct.pack(f"<{len(vectors[index])}f", *vectors[index])
+            entry["vector_hash"] = hashlib.sha256(packed).hexdigest()[:32]
+        facts.embeddings.append(entry)
+
+
+def read_tool(span: Span, facts: Facts) -> None:
+    """Read what the tool is and which call of the model it answers."""
+    tool = span.site.tool = span.site.tool or _describe_tool(span.site)
+    call_id = _first_text(facts.input, ("tool_call_id", "call_id"))
+    facts.tool = ToolFacts(span.name, tool.description, tool.parameters, call_id)
+    if isinstance(facts.input, dict) and set(facts.input) == {"tool_call"} and isinstance(facts.input["tool_call"], dict):
+        call = read_tool_call(facts.input["tool_call"])
+        facts.tool.call_id, facts.input = call.get("id"), call.get("arguments", MISSING)
+    facts.output = parse_json(facts.output) if isinstance(facts.output, str) else facts.output
+
+
+def _describe_tool(site: Site) -> ToolFacts:
+    """Describe the decorated function itself; once, on the first call."""
+    function = site.function
+    if function is None:
+        return ToolFacts(site.name)
+    doc = getattr(function, "__doc__", None)
+    return ToolFacts(site.name, inspect.cleandoc(doc) if isinstance(doc, str) else None, parameters_schema(function))
+
+
+def read_agent(span: Span, facts: Facts) -> None:
+    """Name the agent."""
+    facts.agent_name = span.name
+
+
+READERS: Final[dict[str, Reader]] = {
+    "llm": read_llm,
+    "retriever": read_retriever,
+    "reranker": read_reranker,
+    "embedding": read_embedding,
+    "tool": read_tool,
+    "agent": read_agent,
+}
+
+
+def _query(facts: Facts) -> str | None:
+    if isinstance(facts.input, str):
+        return facts.input
+    found = _first_text(facts.input, _QUERY_NAMES)
+    if found is None and isinstance(facts.input, dict):
+        texts = [value for value in facts.input.values() if isinstance(value, str)]
+        return texts[0] if texts else None
+    return found
+
+
+def _first_text(tree: Any, names: tuple[str, ...]) -> str | None:
+    if isinstance(tree, dict):
+        for name in names:
+            if isinstance(tree.get(name), str):
+                return str(tree[name])
+    return None
+
+
+def _number(tree: Any, names: tuple[str, ...]) -> int | None:
+    if isinstance(tree, dict):
+        for name in names:
+            if type(tree.get(name)) is int:
+                return int(tree[name])
+    return None
+
+
+def _texts(tree: Any) -> list[str]:
+    if isinstance(tree, dict):
+        for name in (*_TEXT_NAMES, *tree):
+            if name in tree and (found := _texts(tree[name])):
+                return found
+        return []
+    if isinstance(tree, str):
+        return [tree]
+    if isinstance(tree, list) and tree and all(isinstance(item, str) for item in tree):
+        return tree
+    return []
+
+
+def _without(tree: Any, names: tuple[str, ...]) -> Any:
+    if not isinstance(tree, dict):
+        return MISSING
+    rest = {name: value for name, value in tree.items() if name not in names}
+    return rest or MISSING

@@ -1,0 +1,105 @@
+"""What is known of a place in the code before it runs: computed once, shared by all its spans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from callspan.model.facts import ToolFacts
+    from callspan.model.kinds import Kind
+
+
+class Site:
+    """A decorated function, a `with span(...)` or an integration's hook.
+
+    `parameters` are the names of positional parameters, `variadic` that of `*args`; `defaults` the plain default
+    values by name. `skip_first` leaves out `self` or `cls`. `select_input` and `select_output` are the user's
+    callables. `function` is kept for tools, whose description the worker reads. `open_objects` says that results may be objects whose stored fields are the facts (documents, answers).
+    """
+
+    __slots__ = (
+        "capture_input",
+        "capture_output",
+        "component",
+        "defaults",
+        "function",
+        "kind",
+        "metadata",
+        "name",
+        "open_objects",
+        "parameters",
+        "reader",
+        "reduce",
+        "select_input",
+        "select_output",
+        "skip_first",
+        "tags",
+        "tool",
+        "variadic",
+        "vectors",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        kind: Kind,
+        *,
+        component: str | None = None,
+        parameters: tuple[str, ...] = (),
+        variadic: str | None = None,
+        defaults: dict[str, Any] | None = None,
+        skip_first: bool = False,
+        capture_input: bool = True,
+        capture_output: bool = True,
+        select_input: Callable[[tuple[Any, ...], dict[str, Any]], Any] | None = None,
+        select_output: Callable[[Any], Any] | None = None,
+        reduce: Callable[[list[Any]], Any] | None = None,
+        tags: tuple[str, ...] = (),
+        metadata: Any = None,
+        function: Callable[..., Any] | None = None,
+        reader: Callable[[Any, Any], None] | None = None,
+        open_objects: bool = False,
+        vectors: str = "full",
+    ) -> None:
+        """Hold what was found out at decoration time."""
+        self.name = name
+        self.kind = kind
+        self.component = component
+        self.parameters = parameters
+        self.variadic = variadic
+        self.defaults = defaults or {}
+        self.skip_first = skip_first
+        self.capture_input = capture_input
+        self.capture_output = capture_output
+        self.select_input = select_input
+        self.select_output = select_output
+        self.reduce = reduce
+        self.tags = tags
+        self.metadata = metadata
+        self.function = function
+        self.tool: ToolFacts | None = None  # found out by the worker
+        self.reader = reader
+        self.open_objects = open_objects
+        self.vectors = vectors
+
+    def name_values(self, values: list[Any], keywords: tuple[str, ...]) -> dict[str, Any]:
+        """Put names to the values of a call: positional parameters, `*args` as one list, then the keywords.
+
+        Plain default values stand for what was not passed. A parameter that is passed twice, or one too many, is the
+        user's TypeError to come: such values are kept under a number.
+        """
+        count = len(values) - len(keywords)
+        parameters = self.parameters
+        named = dict(zip(parameters, values[:count], strict=False))
+        if count > len(parameters):
+            extra = values[len(parameters) : count]
+            if self.variadic:
+                named[self.variadic] = extra
+            else:
+                named.update({str(index): value for index, value in enumerate(extra, len(parameters))})
+        for keyword, value in zip(keywords, values[count:], strict=True):
+            named[keyword if keyword not in named else f"{keyword} #2"] = value
+        for name, default in self.defaults.items():
+            named.setdefault(name, default)
+        return named

@@ -1,0 +1,205 @@
+"""Private copies of values, taken on the caller's thread in the time of a few attribute look-ups.
+
+A record shows a value as it was at the call, so something has to be copied there and then. Strings and numbers are
+kept by reference, they cannot change. The containers of the top two levels are copied one by one, which is also where
+sizes and types are checked. What lies deeper is copied by one `marshal.dumps`: it runs no Python code, does not
+release the GIL, ends cycles and shared structures, and refuses what is not a plain builtin. Everything else goes to
+the total copier (`recording.copier`). The worker opens the snapshot again with `thaw`.
+"""
+
+from __future__ import annotations
+
+import marshal
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from callspan.recording.copier import SNAPSHOT_BYTES, Copier
+
+_ITEMS: Final = 1024  # longer containers go to the copier, which counts nodes
+_NUMBERS: Final = 32_768  # a longer vector does, too
+_FOREIGN: Final = -1
+_MARSHAL_VERSION: Final = 4  # the first whose references end cycles and shared structures
+
+
+Snapshot = tuple[list[Any], "tuple[str, ...] | None", "bytes | None", int, int, "list[Any] | None"]
+"""Private copies: roots, names, blob, size, cut bytes, prompts; a bare tuple, since two are made for every span.
+
+`names` are those of the last roots where they were keyword arguments, None where the one root is the value itself.
+`size` is roughly the bytes held, `cut bytes` the original size where something had to be left out, else 0. `prompts`
+are the rendered prompts that were seen.
+"""
+
+
+class Chunk:
+    """Marks a chunk of a stream that is a snapshot of its own."""
+
+    __slots__ = ("snapshot",)
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        """Hold the snapshot."""
+        self.snapshot = snapshot
+
+
+class Whole:
+    """Marks a root that the copier made, and that has nothing left in the blob."""
+
+    __slots__ = ("tree",)
+
+    def __init__(self, tree: Any) -> None:
+        """Hold the tree."""
+        self.tree = tree
+
+
+def freeze(roots: list[Any], names: tuple[str, ...] | None = None, open_objects: bool = False) -> Snapshot:  # noqa: FBT001, FBT002 - hot
+    """Replace the values in `roots`, a list of our own, by private copies.
+
+    Never runs code of the values' types; what cannot be copied becomes a placeholder that names its type. With
+    `open_objects`, plain objects are copied by their stored public fields too.
+    """
+    size = 0
+    deep: list[Any] = []
+    foreign = None
+    for index, root in enumerate(roots):
+        kind = type(root)
+        if kind is str:
+            size += len(root)
+        elif kind is int or kind is float or root is None or kind is bool:
+            pass
+        else:
+            before = len(deep)
+            added = _FOREIGN
+            if kind is dict and len(root) <= _ITEMS:
+                roots[index] = copied = root.copy()
+                added = _check_values(copied.values(), deep)
+            elif kind is list or kind is tuple:
+                if _is_vector(root):
+                    deep.append(root)
+                    added = 0
+                elif len(root) <= _ITEMS:
+                    roots[index] = rows = [*root]
+                    added = _copy_rows(rows, deep)
+            if added == _FOREIGN:
+                del deep[before:]
+                foreign = [index] if foreign is None else [*foreign, index]
+            else:
+                size += added
+    blob = None
+    if deep:
+        try:
+            blob = marshal.dumps(deep, _MARSHAL_VERSION)
+            size += len(blob)
+        except ValueError:  # something in there is not plain, or it is nested too deeply
+            size = SNAPSHOT_BYTES + 1
+    if size > SNAPSHOT_BYTES:
+        return _copy(roots, names, None, 0, range(len(roots)), open_objects=open_objects)
+    if foreign is not None:
+        return _copy(roots, names, blob, size, foreign, open_objects=open_objects)
+    return roots, names, blob, size, 0, None
+
+
+def _copy_rows(rows: list[Any], deep: list[Any]) -> int:
+    """Copy the dictionaries in `rows`, a list of our own; return the size, or _FOREIGN."""
+    size = 0
+    for place, row in enumerate(rows):
+        kind = type(row)
+        if kind is dict:
+            rows[place] = row = row.copy()
+            for value in row.values():  # the loop of _check_values, inlined: this one runs for every document
+                kind = type(value)
+                if kind is str:
+                    size += len(value)
+                elif kind is int or kind is float or value is None or kind is bool:
+                    pass
+                elif (kind is dict or kind is list or kind is tuple) and (len(value) <= _ITEMS or _is_vector(value)):
+                    deep.append(value)
+                else:
+                    return _FOREIGN
+        elif kind is str:
+            size += len(row)
+        elif kind is int or kind is float or row is None or kind is bool:
+            pass
+        elif (kind is list or kind is tuple) and (len(row) <= _ITEMS or _is_vector(row)):
+            deep.append(row)
+        else:
+            return _FOREIGN
+    return size
+
+
+def _check_values(values: Any, deep: list[Any]) -> int:
+    """Weigh the values of a dictionary of our own and note the containers among them; return the size or _FOREIGN."""
+    size = 0
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            size += len(value)
+        elif kind is int or kind is float or value is None or kind is bool:
+            pass
+        elif (kind is dict or kind is list or kind is tuple) and (len(value) <= _ITEMS or _is_vector(value)):
+            deep.append(value)
+        else:
+            return _FOREIGN
+    return size
+
+
+def _is_vector(value: Any) -> bool:
+    """Return whether a non-empty sequence looks like numbers, and few enough for marshal to copy them all."""
+    kind = type(value)
+    if kind is not list and kind is not tuple:
+        return False
+    try:
+        first = type(value[0])
+    except IndexError:  # another thread emptied it
+        return False
+    return (first is float or first is int) and len(value) <= _NUMBERS
+
+
+def _copy(
+    roots: list[Any],
+    names: tuple[str, ...] | None,
+    blob: bytes | None,
+    size: int,
+    indexes: Iterable[int],
+    *,
+    open_objects: bool,
+) -> Snapshot:
+    """Let the copier make these roots anew, from the originals that the shallow copies still hold below."""
+    copier = Copier(open_objects=open_objects)
+    for index in indexes:
+        roots[index] = Whole(copier.copy(roots[index]))
+    return roots, names, blob, size + copier.size, copier.cut_bytes, copier.prompts
+
+
+# -- in the worker -----------------------------------------------------------------------------------------------------
+
+
+def thaw(snapshot: Snapshot) -> list[Any]:
+    """Return the roots as trees of plain builtins. Called once, by the worker: the snapshot is used up."""
+    roots, _, blob, *_ = snapshot
+    deep: Iterator[Any] = iter(marshal.loads(blob)) if blob else iter(())  # noqa: S302 - our own bytes
+    for index, root in enumerate(roots):
+        kind = type(root)
+        if kind is Whole:
+            roots[index] = root.tree
+        elif kind is dict:
+            _relink(root, root.items(), deep)
+        elif kind is list or kind is tuple:
+            if _is_vector(root):
+                roots[index] = next(deep)
+                continue
+            for place, row in enumerate(root):
+                kind = type(row)
+                if kind is dict:
+                    _relink(row, row.items(), deep)
+                elif kind is list or kind is tuple:
+                    root[place] = next(deep)
+                elif kind is Chunk:
+                    root[place] = thaw(row.snapshot)[0]
+    return roots
+
+
+def _relink(copied: dict[Any, Any], items: Any, deep: Iterator[Any]) -> None:
+    """Put the copies of the deep parts where freeze found the originals, in the same order."""
+    for key, value in items:
+        kind = type(value)
+        if kind is dict or kind is list or kind is tuple:
+            copied[key] = next(deep)
