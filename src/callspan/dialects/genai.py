@@ -10,7 +10,16 @@ from typing import Any, Final
 
 from callspan.dialects import beside
 from callspan.dialects.contract import Attributes
-from callspan.dialects.genai_names import DEFAULTS, OPENAI_REQUEST, OPERATIONS, REQUEST, USAGE, Reader
+from callspan.dialects.genai_names import (
+    DEFAULTS,
+    OPENAI_REQUEST,
+    OPENAI_RESPONSE,
+    OPERATIONS,
+    REQUEST,
+    RESPONSE,
+    USAGE,
+    Names,
+)
 from callspan.dialects.json_text import to_json
 from callspan.dialects.values import as_text, number, text
 from callspan.model.facts import MISSING, Facts, PromptUse, ToolFacts
@@ -31,7 +40,7 @@ class GenAI:
         self._released = released
         cache_write = "cache_creation" if released else "cache_write"
         self._usage = (*USAGE, ("cache_write_tokens", f"gen_ai.usage.{cache_write}.input_tokens"))
-        changed: dict[str, tuple[str, Reader]] = {"top_k": ("gen_ai.request.top_k", number)} if released else {}
+        changed: Names = {"top_k": ("gen_ai.request.top_k", number)} if released else {}
         self._request = {**REQUEST, **changed}
         self._openai_request = {**OPENAI_REQUEST, **changed}
 
@@ -44,8 +53,7 @@ class GenAI:
             told["gen_ai.operation.name"] = operation
         if facts.provider:
             told["gen_ai.provider.name"] = facts.provider
-        self._add_request(told, facts)
-        _add_response(told, facts)
+        self._add_call(told, facts)
         self._add_content(told, facts)
         if facts.usage is not None and not span.usage_below:
             beside.add_counts(told, facts.usage, self._usage)
@@ -58,18 +66,14 @@ class GenAI:
         beside.add_scope(told, facts)
         return told
 
-    def _add_request(self, told: Attributes, facts: Facts) -> None:
-        names = self._openai_request if facts.provider == "openai" else self._request
-        rest = {}
-        for key, value in facts.request.items():
-            known = names.get(key)
-            read = known[1](value) if known else None
-            if known is None or read is None:
-                rest[key] = value
-            elif DEFAULTS.get(key) != read:
-                told[known[0]] = read
+    def _add_call(self, told: Attributes, facts: Facts) -> None:
+        openai = facts.provider == "openai"
+        rest = _add_known(told, facts.request, self._openai_request if openai else self._request, DEFAULTS)
         if rest or facts.extra:
             told["llm.invocation_parameters"] = to_json({**rest, **facts.extra})
+        _add_known(told, facts.response, OPENAI_RESPONSE if openai else RESPONSE, {})
+        if facts.time_to_first_chunk_s is not None:
+            told["gen_ai.response.time_to_first_chunk"] = float(facts.time_to_first_chunk_s)
 
     def _add_content(self, told: Attributes, facts: Facts) -> None:
         if facts.system_instructions:
@@ -120,19 +124,17 @@ def _operation(span: Span, facts: Facts) -> str | None:
     return OPERATIONS.get(span.kind)
 
 
-def _add_response(told: Attributes, facts: Facts) -> None:
-    response = facts.response
-    for key, value in response.items():
-        if key in ("id", "model") and text(value):
-            told[f"gen_ai.response.{key}"] = value
-        elif key == "finish_reasons" and isinstance(value, list) and any(value):
-            # One place per answer, so that the second reason stays that of the second answer.
-            reasons = [reason if isinstance(reason, str) else "" for reason in value]
-            told["gen_ai.response.finish_reasons"] = reasons
-        elif key in ("service_tier", "system_fingerprint") and facts.provider == "openai" and text(value):
-            told[f"openai.response.{key}"] = value
-    if facts.time_to_first_chunk_s is not None:
-        told["gen_ai.response.time_to_first_chunk"] = float(facts.time_to_first_chunk_s)
+def _add_known(told: Attributes, given: dict[str, Any], names: Names, defaults: Attributes) -> dict[str, Any]:
+    """Add what `names` has a name for, unless it is the default; return the rest, values of the wrong type among it."""
+    rest = {}
+    for key, value in given.items():
+        known = names.get(key)
+        read = known[1](value) if known else None
+        if known is None or read is None:
+            rest[key] = value
+        elif defaults.get(key) != read:
+            told[known[0]] = read
+    return rest
 
 
 def _add_prompt(told: Attributes, prompt: PromptUse) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Final
 
 from callspan.dialects.contract import AttributeValue
-from callspan.dialects.values import flag, number, text, texts, whole
+from callspan.dialects.values import flag, number, text, text_places, texts, whole
 from callspan.model.kinds import Kind
 
-Reader = Callable[[object], "AttributeValue | None"]
+Names = dict[str, tuple[str, Callable[[object], "AttributeValue | None"]]]
+"""By our key: the attribute, and what reads its value, with None for one of the wrong type."""
 
 OPERATIONS: Final[dict[Kind, str]] = {
     "llm": "chat",
@@ -19,7 +20,7 @@ OPERATIONS: Final[dict[Kind, str]] = {
     "agent": "invoke_agent",
 }
 
-REQUEST: Final[dict[str, tuple[str, Reader]]] = {
+REQUEST: Final[Names] = {
     "model": ("gen_ai.request.model", text),
     "temperature": ("gen_ai.request.temperature", number),
     "top_p": ("gen_ai.request.top_p", number),
@@ -37,13 +38,25 @@ REQUEST: Final[dict[str, tuple[str, Reader]]] = {
     "previous_response_id": ("gen_ai.request.previous_response.id", text),
 }
 
-OPENAI_REQUEST: Final[dict[str, tuple[str, Reader]]] = {
+OPENAI_REQUEST: Final[Names] = {
     **REQUEST,
     "service_tier": ("openai.request.service_tier", text),
     "api_type": ("openai.api.type", text),
 }
 
-# Values that the conventions want left out, since they are what happens without them.
+RESPONSE: Final[Names] = {
+    "id": ("gen_ai.response.id", text),
+    "model": ("gen_ai.response.model", text),
+    "finish_reasons": ("gen_ai.response.finish_reasons", text_places),
+}
+
+OPENAI_RESPONSE: Final[Names] = {
+    **RESPONSE,
+    "service_tier": ("openai.response.service_tier", text),
+    "system_fingerprint": ("openai.response.system_fingerprint", text),
+}
+
+# Requests that the conventions want left out, since they are what happens without them.
 DEFAULTS: Final[dict[str, AttributeValue]] = {"choice_count": 1, "stream": False, "service_tier": "auto"}
 
 # Fields of `Usage`. What was written to a cache is not among them: its name changed after the last release.

@@ -21,6 +21,17 @@ def texts(value: object) -> list[str] | None:
     return None
 
 
+def text_places(value: object) -> list[str] | None:
+    """Take a list with one place per answer, so that the second text stays that of the second answer.
+
+    >>> text_places([None, "stop"])
+    ['', 'stop']
+    """
+    if isinstance(value, list) and any(isinstance(item, str) and item for item in value):
+        return [item if isinstance(item, str) else "" for item in value]
+    return None
+
+
 def whole(value: object) -> int | None:
     """Take a whole number, also one written as a float."""
     if isinstance(value, float) and value.is_integer():
