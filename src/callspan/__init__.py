@@ -1,1 +1,114 @@
-"""callspan."""
+"""callspan: see what your LLM application does.
+
+>>> import callspan
+>>> @callspan.llm
+... def ask(question: str) -> str:
+...     return "42"
+>>> with callspan.conversation("c-1"):
+...     ask("What is the answer?")
+'42'
+
+Decorated functions are recorded once `callspan.configure()` was called, or `CALLSPAN_EXPORTERS` is set; until then
+they are only passed through. Everything here is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from callspan.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from callspan.capture.decorators import (
+        agent,
+        chain,
+        embedding,
+        evaluator,
+        guardrail,
+        llm,
+        observe,
+        reranker,
+        retriever,
+        tool,
+    )
+    from callspan.capture.scopes import context, conversation, suppress, using_prompt
+    from callspan.capture.spans import current_span, span
+    from callspan.errors import CallspanError, ConfigurationError, PromptError
+    from callspan.integrations.registry import instrument, uninstrument
+    from callspan.model.prompt import PromptTemplate, prompt
+    from callspan.pipeline.worker import FlushResult
+    from callspan.runtime import configure, flush, shutdown, stats
+
+__all__ = [
+    "CallspanError",
+    "ConfigurationError",
+    "FlushResult",
+    "PromptError",
+    "PromptTemplate",
+    "__version__",
+    "agent",
+    "chain",
+    "configure",
+    "context",
+    "conversation",
+    "current_span",
+    "embedding",
+    "evaluator",
+    "flush",
+    "guardrail",
+    "instrument",
+    "llm",
+    "observe",
+    "prompt",
+    "reranker",
+    "retriever",
+    "shutdown",
+    "span",
+    "stats",
+    "suppress",
+    "tool",
+    "uninstrument",
+    "using_prompt",
+]
+
+_PLACES: Final = {
+    "capture.decorators": "agent chain embedding evaluator guardrail llm observe reranker retriever tool",
+    "capture.scopes": "context conversation suppress using_prompt",
+    "capture.spans": "current_span span",
+    "errors": "CallspanError ConfigurationError PromptError",
+    "integrations.registry": "instrument uninstrument",
+    "model.prompt": "PromptTemplate prompt",
+    "pipeline.worker": "FlushResult",
+    "runtime": "configure flush shutdown stats",
+}
+_MODULE_OF: Final = {name: module for module, names in _PLACES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for."""
+    module = _MODULE_OF.get(name)
+    if module is None:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    from importlib import import_module  # noqa: PLC0415
+
+    value = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def _configure_from_environment() -> None:
+    """Turn on at the first import where the environment names exporters, as `callspan run` does."""
+    from os import environ  # noqa: PLC0415
+
+    if environ.get("CALLSPAN_EXPORTERS"):
+        from callspan.runtime import configure_from_environment  # noqa: PLC0415 - only where it is asked for
+
+        configure_from_environment()
+
+
+_configure_from_environment()

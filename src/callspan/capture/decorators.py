@@ -176,8 +176,6 @@ def _check(options: dict[str, Any]) -> None:
 class _KindDecorator:
     """The type of `llm`, `tool` and the others: `observe` with the kind fixed, bare or with arguments."""
 
-    __slots__ = ("__doc__", "kind")
-
     def __init__(self, kind: Kind) -> None:
         self.kind: Final = kind
         self.__doc__ = f"Record every call of a function as a span of kind {kind}; takes the arguments of `observe`."

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
-
-_UNITS: Final = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"))
 
 
-def duration(nanoseconds: int, *, ascii_only: bool = False) -> str:
-    """Write a duration with two or three digits that matter.
+def duration(nanoseconds: int) -> str:
+    """Write a duration with the two or three digits that matter.
 
-    >>> [duration(n) for n in (850, 85_000, 1_234_567, 120_000_000, 1_840_000_000, 125_000_000_000)]
-    ['0.85 µs', '85 µs', '1.23 ms', '120 ms', '1.84 s', '2 min 05 s']
+    >>> [duration(n) for n in (0, 85_000, 1_234_567, 120_000_000, 1_840_000_000, 12_345_000_000, 125_000_000_000)]
+    ['0 ms', '0.09 ms', '1.23 ms', '120 ms', '1.84 s', '12.3 s', '2 min 05 s']
     """
-    seconds = round(nanoseconds / 1e9)
+    seconds = nanoseconds / 1e9
     if seconds >= 3600:
-        return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
-    if seconds >= 100:
-        return f"{seconds // 60} min {seconds % 60:02d} s"
-    for size, unit in _UNITS:
-        if nanoseconds >= size or unit == "µs":
-            number = nanoseconds / size
-            digits = 2 if number < 10 else 1 if number < 100 and unit == "s" else 0
-            text = f"{number:.{digits}f}"
-            return f"{text.rstrip('0').rstrip('.') if '.' in text else text} {'us' if ascii_only and unit == 'µs' else unit}"
-    raise AssertionError
+        return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:02.0f} min"
+    if seconds >= 99.95:
+        return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s"
+    if seconds >= 0.9995:
+        return f"{seconds:.{2 if seconds < 9.995 else 1}f} s"
+    milliseconds = nanoseconds / 1e6
+    return f"{milliseconds:.2f} ms" if 0 < milliseconds < 9.995 else f"{milliseconds:.0f} ms"
 
 
 def count(number: int) -> str:
@@ -39,11 +33,6 @@ def count(number: int) -> str:
             scaled = number / size
             return f"{scaled:.1f}{unit}" if scaled < 99.95 else f"{scaled:.0f}{unit}"
     return str(number)
-
-
-def exact(number: int) -> str:
-    """Write a count with its thousands set apart."""
-    return f"{number:,}"
 
 
 def things(number: int, word: str) -> str:

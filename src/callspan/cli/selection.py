@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from callspan.model.kinds import Kind
 from callspan.reading.rows import Row
@@ -84,32 +84,35 @@ def pick(traces: list[TraceOfRows], limit: int, *, slowest: bool) -> list[TraceO
     return traces[-limit:]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Shown:
-    """The part of a trace to show: the spans that were asked for, and the way to them."""
+    """The part of a trace to show: the spans of some kinds and the way to them, or everything where no kind is named."""
 
     trace: TraceOfRows
-    wanted: set[int] | None = None  # by id() of the node; None is all of them
-    on_the_way: set[int] = field(default_factory=set)
+    kinds: frozenset[Kind]
+    on_the_way: frozenset[int]  # nodes, by id()
 
     @classmethod
     def of(cls, trace: TraceOfRows, kinds: frozenset[Kind]) -> Shown:
-        """Cut a trace down to spans of some kinds, or of all where none is named."""
-        if not kinds:
-            return cls(trace)
-        shown = cls(trace, set())
-        for node, _ in reversed(list(trace.walk())):
-            if node.span.kind in kinds:
-                shown.wanted.add(id(node))  # type: ignore[union-attr] - made above
-            if node.span.kind in kinds or any(id(child) in shown.on_the_way for child in node.children):
-                shown.on_the_way.add(id(node))
-        return shown
+        """Cut a trace down."""
+        on_the_way: set[int] = set()
+        for node, _ in reversed(list(trace.walk()) if kinds else []):
+            if node.span.kind in kinds or any(id(child) in on_the_way for child in node.children):
+                on_the_way.add(id(node))
+        return cls(trace, kinds, frozenset(on_the_way))
 
-    def wants(self, node: Node[Row]) -> bool:
+    def wants(self, row: Row) -> bool:
         """Return whether the span was asked for; else it only leads to one that was."""
-        return self.wanted is None or id(node) in self.wanted
+        return not self.kinds or row.kind in self.kinds
 
     def among(self, nodes: list[Node[Row]]) -> list[Node[Row]]:
         """Return those of the nodes that are shown."""
-        return nodes if self.wanted is None else [node for node in nodes if id(node) in self.on_the_way]
+        return [node for node in nodes if id(node) in self.on_the_way] if self.kinds else nodes
 
+    def walk(self) -> Iterator[tuple[Node[Row], int]]:
+        """Yield every node that is shown with its depth, parents first."""
+        stack = [(root, 0) for root in reversed(self.among(self.trace.roots))]
+        while stack:
+            node, depth = stack.pop()
+            yield node, depth
+            stack.extend((child, depth + 1) for child in reversed(self.among(node.children)))

@@ -25,11 +25,12 @@ def add_input_and_output(told: Attributes, facts: Facts) -> None:
 
 
 def add_prompt_template(told: Attributes, facts: Facts) -> None:
-    """Add the first prompt's template; OpenInference has room for one."""
+    """Add the first prompt's template; OpenInference has room for one. Without content only its version is left."""
     if facts.prompts:
         prompt = facts.prompts[0]
-        told["llm.prompt_template.template"] = prompt.template
-        told["llm.prompt_template.variables"] = to_json(prompt.variables)
+        if prompt.template:
+            told["llm.prompt_template.template"] = prompt.template
+            told["llm.prompt_template.variables"] = to_json(prompt.variables)
         if prompt.version:
             told["llm.prompt_template.version"] = prompt.version
 

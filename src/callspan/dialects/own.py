@@ -73,6 +73,5 @@ def _add_call(told: dict[str, Any], facts: Facts) -> None:
 
 
 def _prompt(prompt: PromptUse) -> dict[str, Any]:
-    named = {"name": prompt.name, "version": prompt.version}
-    known = {key: value for key, value in named.items() if value is not None}
-    return {**known, "template": prompt.template, "variables": prompt.variables}
+    told = {"name": prompt.name, "version": prompt.version, "template": prompt.template, "variables": prompt.variables}
+    return {key: value for key, value in told.items() if value}

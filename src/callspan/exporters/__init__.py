@@ -1,0 +1,37 @@
+"""Where spans go. The exporters that ship with callspan, and the contract for your own.
+
+>>> from callspan.exporters import MemoryExporter
+>>> MemoryExporter().spans
+[]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from callspan.exporters.contract import Batch, Exporter, ExportResult
+    from callspan.exporters.file import FileExporter
+    from callspan.exporters.memory import MemoryExporter
+
+__all__ = ["Batch", "ExportResult", "Exporter", "FileExporter", "MemoryExporter"]
+
+_PLACES: Final = {
+    "Batch": "contract",
+    "ExportResult": "contract",
+    "Exporter": "contract",
+    "FileExporter": "file",
+    "MemoryExporter": "memory",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load an exporter when it is first asked for."""
+    if name not in _PLACES:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    from importlib import import_module  # noqa: PLC0415
+
+    value = getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from sys import intern
 from typing import TYPE_CHECKING, Final
@@ -22,6 +22,7 @@ from callspan.reading.parse import loads
 if TYPE_CHECKING:
     from callspan.model.record import SpanRecord
 
+_RECORDS_AT_ONCE: Final = 5_000
 _WANTED: Final = frozenset(
     chain(
         names.KIND,
@@ -78,11 +79,17 @@ def load_rows(files: Iterable[Path], report: LoadReport, trace_prefix: str = "")
             yield _row(place, raw)
 
 
-def records_of(rows: Iterable[Row]) -> Iterator[SpanRecord]:
-    """Read the whole records of some rows, in the order in which they stand in their files.
+def records_of(rows: Iterable[Row]) -> Iterator[SpanRecord | None]:
+    """Yield the whole record of each row, in bounded memory; None where the file has changed in the meantime."""
+    pending = iter(rows)
+    while batch := list(islice(pending, _RECORDS_AT_ONCE)):
+        records = {(record.trace_id, record.span_id): record for record in _read_batch(batch)}
+        for row in batch:
+            yield records.get((row.trace_id, row.span_id))
 
-    Each line is read and parsed once. Rows of a file that has changed in the meantime are left out.
-    """
+
+def _read_batch(rows: Iterable[Row]) -> Iterator[SpanRecord]:
+    """Read and parse each line once, in the order of the files."""
     from callspan.reading.records import record_of  # noqa: PLC0415 - imports pydantic
 
     wanted: dict[Path, dict[int, dict[int, Row]]] = {}

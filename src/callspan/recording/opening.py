@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from callspan.guard import guard
-from callspan.model.facts import Facts
+from callspan.model.facts import MISSING, Facts
 from callspan.model.span import Span
 from callspan.recording import results
 from callspan.recording.plain import plain
@@ -33,7 +33,7 @@ def _open_values(span: Span, facts: Facts) -> None:
     if span.input is not None:
         names = span.input[1]
         roots = [plain(root) for root in thaw(span.input)]
-        facts.input = roots[0] if names is None else span.site.name_values(roots, names)
+        facts.input = roots[0] if names is None else span.site.name_values(roots, names) or MISSING
     if span.output is not None:
         facts.output = value_of(span.output)
     facts.truncated = dict(span.truncated or {})

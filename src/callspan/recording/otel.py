@@ -76,3 +76,16 @@ def _restore(current: Context, outer: Context, keys: Iterable[str]) -> None:
         else:
             restored.pop(key, None)
     set_context(Context(restored))
+
+
+class quiet:  # noqa: N801 - used like a function
+    """Record nothing in the block, in callspan and in every instrumentation that honours OpenTelemetry's suppression."""
+
+    def __enter__(self) -> None:
+        """Suppress."""
+        self._outer = get_context()
+        set_context(Context({**self._outer, SUPPRESS_KEY: True, PLAIN_SUPPRESS_KEY: True}))
+
+    def __exit__(self, *_: object) -> None:
+        """Record again."""
+        set_context(self._outer)

@@ -36,7 +36,7 @@ Opened = tuple["Span | InertSpan", Context, Context]
 class Recorder:
     """Makes spans for one pipeline. `sink` takes every sealed span; `bound` is the sampling bound (`sampling`)."""
 
-    __slots__ = ("bound", "clock", "ids", "sink", "ticks")
+    __slots__ = ("bound", "clock", "ids", "sampled_out", "sink", "ticks")
 
     def __init__(
         self, sink: Sink, bound: int | None = None, clock: Clock | None = None, id_source: IdSource | None = None
@@ -47,6 +47,7 @@ class Recorder:
         self.clock: Final = clock or Clock()
         self.ids: Final = id_source or ids
         self.ticks: Final = self.clock.ticks
+        self.sampled_out = 0
 
     def open(self, site: Site) -> Opened | None:
         """Make a span under what is current; None when nothing is to be recorded here.
@@ -84,6 +85,7 @@ class Recorder:
         if not trace_id:
             trace_id = random_bits(128) or 1
             if self.bound is not None and trace_id & MASK >= self.bound:
+                self.sampled_out += 1
                 new[SPAN_KEY] = inert = InertSpan(trace_id, random_bits(64) or 1)
                 return inert, Context(new), outer
         new[SPAN_KEY] = span = Span()

@@ -1,0 +1,222 @@
+"""What went in and came out of a span, below its line in the tree: `callspan view --io`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from callspan.cli import figures
+from callspan.cli.terminal import Piece, Terminal
+from callspan.cli.text import pad, width_of, wrap
+
+if TYPE_CHECKING:
+    from callspan.model.record import SpanRecord
+
+Entry = tuple[str, str, str]
+"""A label, the style of the label, and a text of any length."""
+Tree = dict[str, Any]
+
+_LABEL_WIDTH: Final = 11
+_MIN_TEXT: Final = 32  # with less room, the label stands above its text
+_SHORT_LINES: Final = 12
+_IN: Final = "cyan"
+_OUT: Final = "green"
+_ASIDE: Final = "dim"
+
+
+def contents(record: SpanRecord, terminal: Terminal, width: int, *, full: bool) -> Iterator[list[Piece]]:
+    """Yield the lines that show a record, at most `width` columns wide; long texts are cut unless `full`."""
+    for label, style, text in _entries(record):
+        yield from _entry(label, style, terminal.clean(text), terminal, width, full=full)
+
+
+def _entry(label: str, style: str, text: str, terminal: Terminal, width: int, *, full: bool) -> Iterator[list[Piece]]:
+    beside = width - _LABEL_WIDTH >= _MIN_TEXT
+    indent = _LABEL_WIDTH if beside else 2
+    label = terminal.one_line(label)
+    room = width - indent
+    # A text of a megabyte needs no wrapping to show its first lines.
+    shown = text if full else text[: room * _SHORT_LINES * 2]
+    lines = wrap(shown, room)
+    rest = len(text) - len(shown)
+    if not full and len(lines) > _SHORT_LINES:
+        rest += sum(len(line) + 1 for line in lines[_SHORT_LINES:])
+        lines = lines[:_SHORT_LINES]
+    if not beside:
+        yield [(terminal.cut(label, width), style)]
+    elif width_of(label) >= indent:
+        yield [(terminal.cut(label, width), style)]
+        label = ""
+    for index, line in enumerate(lines):
+        first = beside and index == 0
+        yield [(pad(label, indent) if first else " " * indent, style), (line, _ASIDE if style == _ASIDE else "")]
+    if rest > 0:
+        more = f"{terminal.glyphs.ellipsis} {figures.things(rest, 'more character')} (--full)"
+        yield [(" " * indent, ""), (terminal.cut(more, room), _ASIDE)]
+
+
+def _entries(record: SpanRecord) -> Iterator[Entry]:
+    yield from _prompts(record)
+    yield from _inputs(record)
+    yield from _outputs(record)
+    yield from _asides(record)
+
+
+def _prompts(record: SpanRecord) -> Iterator[Entry]:
+    for prompt in record.prompts:
+        named = " ".join(word for word in (prompt.name, prompt.version) if word)
+        yield "prompt", _IN, _lines(named, prompt.template or "")
+        if prompt.variables:
+            yield "with", _IN, "\n".join(f"{name} = {show(value)}" for name, value in prompt.variables.items())
+
+
+def _inputs(record: SpanRecord) -> Iterator[Entry]:
+    for part in record.system_instructions or ():
+        yield "system", _IN, part_text(part)
+    for message in record.input_messages or ():
+        yield from _message(message, _IN)
+    if record.query is not None:
+        yield "query", _IN, record.query + (f"\ntop {record.top_k}" if record.top_k is not None else "")
+    for document in record.input_documents or ():
+        yield "candidate", _IN, document_text(document)
+    if record.input is not None:
+        yield "arguments" if record.kind == "tool" else "input", _IN, show(record.input)
+
+
+def _outputs(record: SpanRecord) -> Iterator[Entry]:
+    for message in record.output_messages or ():
+        yield from _message(message, _OUT)
+    if record.documents is not None and not record.documents:
+        yield "documents", _OUT, "none found"
+    for number, document in enumerate(record.documents or (), start=1):
+        yield f"document {number}", _OUT, document_text(document)
+    for embedding in record.embeddings or ():
+        yield "embedding", _OUT, embedding_text(embedding)
+    if record.output is not None:
+        yield "result" if record.kind == "tool" else "output", _OUT, show(record.output)
+
+
+def _asides(record: SpanRecord) -> Iterator[Entry]:
+    """Yield what stands around the call, one line each."""
+    request = {name: value for name, value in record.request.items() if name != "model"}
+    told = {
+        "parameters": request,
+        "tools": [tool.get("name") for tool in record.tool_definitions or ()],
+        "tool": {"name": record.tool.name, "call": record.tool.call_id} if record.tool else None,
+        "finished": record.finish_reasons,
+        "first chunk": _stream(record),
+        "tokens": _token_details(record),
+        "user": record.user_id,
+        "tags": record.tags,
+        "metadata": record.metadata,
+        "attributes": record.attributes,
+        "events": [event.name for event in record.events],
+        "cut off": {name: figures.things(size, "byte") for name, size in record.truncated.items()},
+        "redacted": record.redacted_count,
+    }
+    for label, value in told.items():
+        if value:
+            yield label, _ASIDE, pairs(value)
+
+
+def _stream(record: SpanRecord) -> str:
+    if record.time_to_first_chunk_s is None:
+        return ""
+    after = f"after {figures.duration(int(record.time_to_first_chunk_s * 1e9))}"
+    return after if record.chunk_count is None else f"{after}, {figures.things(record.chunk_count, 'chunk')}"
+
+
+def _token_details(record: SpanRecord) -> Tree:
+    usage = record.usage
+    if usage is None:
+        return {}
+    details = {
+        "read from cache": usage.cache_read_tokens,
+        "written to cache": usage.cache_write_tokens,
+        "reasoning": usage.reasoning_tokens,
+        "audio in": usage.audio_input_tokens,
+        "audio out": usage.audio_output_tokens,
+    }
+    return {name: number for name, number in details.items() if number}
+
+
+def _message(message: Tree, style: str) -> Iterator[Entry]:
+    role = str(message.get("role") or "message")
+    label = f"{role} {message['name']}" if message.get("name") else role
+    parts = message.get("parts")
+    for part in parts if isinstance(parts, list) else ():
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind == "tool_call":
+            yield "calls", style, part_text(part)
+        elif kind == "reasoning":
+            yield "thinks", style, part_text(part)
+        else:
+            yield label, style, part_text(part)
+
+
+def part_text(part: object) -> str:
+    """Return what a part of a message says; data in it is named and measured, not shown."""
+    if not isinstance(part, dict):
+        return show(part)
+    kind = part.get("type")
+    if kind in ("text", "reasoning", "refusal"):
+        return show(part.get("content"))
+    if kind == "tool_call":
+        return f"{part.get('name')}({show(part.get('arguments', ''))})"
+    if kind == "tool_call_response":
+        return show(part.get("response"))
+    if kind == "blob":
+        named = part.get("mime_type") or part.get("modality")
+        return f"[{named}, {figures.things(len(str(part.get('content'))) * 3 // 4, 'byte')}]"
+    if kind in ("uri", "file"):
+        return f"[{part.get('modality')}: {part.get('uri') or part.get('file_id')}]"
+    return show(part)
+
+
+def document_text(document: Tree) -> str:
+    """Return a document as a line of facts and its text."""
+    facts = [f"score {document['score']:.4g}"] if isinstance(document.get("score"), int | float) else []
+    facts += [str(document["id"])] if document.get("id") else []
+    facts += [pairs(document["metadata"])] if document.get("metadata") else []
+    return _lines("  ".join(facts), show(document.get("content", "")))
+
+
+def embedding_text(embedding: Tree) -> str:
+    """Return an embedded text and the beginning of its vector."""
+    vector = embedding.get("vector")
+    if isinstance(vector, list):
+        begin = ", ".join(f"{number:.3g}" if isinstance(number, int | float) else str(number) for number in vector[:4])
+        measured = f"[{begin}{', ' if len(vector) > 4 else ''}{'...' if len(vector) > 4 else ''}] {len(vector)} numbers"
+    else:
+        measured = f"vector {embedding['vector_hash']}" if "vector_hash" in embedding else ""
+    return _lines(show(embedding.get("text", "")), measured)
+
+
+def show(value: object) -> str:
+    """Write a value: texts as they are, anything else as JSON, over several lines when one would be long."""
+    if isinstance(value, str):
+        return value
+    try:
+        line = json.dumps(value, ensure_ascii=False, default=str)
+        return line if len(line) <= 100 else json.dumps(value, ensure_ascii=False, default=str, indent=2)
+    except RecursionError:
+        return "nested too deeply to show"
+
+
+def pairs(value: object) -> str:
+    """Write a small dictionary or list without brackets."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={_flat(item)}" for key, item in value.items())
+    return ", ".join(_flat(item) for item in value) if isinstance(value, list) else _flat(value)
+
+
+def _flat(value: object) -> str:
+    try:
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    except RecursionError:
+        return "nested too deeply to show"
+
+
+def _lines(*texts: str) -> str:
+    return "\n".join(text for text in texts if text)

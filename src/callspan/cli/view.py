@@ -1,0 +1,194 @@
+"""`callspan view`: the traces of a file as trees."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from callspan.cli.columns import measure
+from callspan.cli.contents import contents
+from callspan.cli.selection import Filter, Shown, Totals, TraceOfRows, pick
+from callspan.cli.terminal import Piece, Terminal
+from callspan.cli.tree import Contents, draw_trace, flow, tokens_in_words
+from callspan.cli import figures
+from callspan.model.kinds import KINDS, Kind, resolve
+from callspan.reading.files import LoadReport, files_of
+from callspan.reading.rows import Row, load_rows, records_of
+from callspan.reading.trees import build_traces
+
+SUMMARY: Final = "show traces as trees: who called whom, how long, how many tokens, what failed"
+_DEFAULT_LIMIT: Final = 20
+EXAMPLES: Final = """\
+examples:
+  callspan view traces.jsonl                  the 20 newest traces, the newest last
+  callspan view traces.jsonl --io             with what went in and came out
+  callspan view traces.jsonl --errors         only traces in which something failed
+  callspan view traces.jsonl --slowest --limit 5
+  callspan view traces.jsonl --conversation c-42 --io
+  callspan view traces.jsonl --trace 5b8aa5a2 --io --full
+  callspan view traces/ --kind llm --kind tool
+                                              model and tool calls, and the way to them
+  callspan view traces.jsonl --kind llm --json | jq .usage
+  ssh server cat traces.jsonl.gz | callspan view -
+
+A trace is shown when one of its spans meets every filter. Files are OTLP JSON Lines, as callspan and the
+OpenTelemetry Collector write them, plain or gzip. Of a folder, *.jsonl and *.json files are read, rotated
+(*.jsonl.1) and packed (*.gz) ones too. Lines that cannot be read are counted on stderr, the rest is shown.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.epilog = EXAMPLES
+    parser.add_argument("paths", nargs="+", metavar="FILE_OR_DIR", help="files or folders of spans; - is stdin")
+    parser.add_argument("--io", action="store_true", help="show inputs and outputs: messages, documents, arguments")
+    parser.add_argument("--full", action="store_true", help="with --io, do not cut long texts")
+    which = parser.add_argument_group("which traces")
+    which.add_argument("--trace", type=_prefix, default="", metavar="ID", help="whose ID starts like this")
+    which.add_argument("--conversation", metavar="ID", help="with a span of this conversation")
+    which.add_argument(
+        "--kind",
+        type=_kind,
+        action="append",
+        default=[],
+        metavar="KIND",
+        help=f"with a span of this kind, and only such spans and the way to them; repeatable: {', '.join(KINDS)}",
+    )
+    which.add_argument("--errors", action="store_true", help="with a span that failed")
+    which.add_argument("--slowest", action="store_true", help="slowest first, instead of the newest last")
+    which.add_argument(
+        "--limit",
+        type=_limit,
+        metavar="N",
+        help=f"at most so many traces, 0 for all (default: {_DEFAULT_LIMIT}, with --json all)",
+    )
+    output = parser.add_argument_group("output")
+    output.add_argument("--json", action="store_true", help="print one JSON object per span instead of trees")
+    output.add_argument(
+        "--color", choices=("auto", "always", "never"), default="auto", help="auto obeys NO_COLOR and FORCE_COLOR"
+    )
+    output.add_argument("--no-color", dest="color", action="store_const", const="never", help="the same as never")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read, choose and print. Returns 0, or 1 when nothing could be read. Raises `ReadError` for a missing path."""
+    with tempfile.TemporaryDirectory(prefix="callspan-view-") as folder:
+        files = [file for path in arguments.paths for file in files_of(_from_stdin(folder) if path == "-" else path)]
+        return _view(files, arguments)
+
+
+def _view(files: list[Path], arguments: argparse.Namespace) -> int:
+    report = LoadReport()
+    wanted = Filter(arguments.conversation, frozenset(arguments.kind), arguments.errors)
+    traces = build_traces(load_rows(files, report, arguments.trace))
+    found = [trace for trace in traces if wanted.finds(trace)]
+    _complain(report)
+    if not report.read:
+        sys.stderr.write(f"callspan view: no spans in {', '.join(arguments.paths)}\n")
+        return 1
+    limit = arguments.limit
+    if limit is None:
+        limit = 0 if arguments.json else _DEFAULT_LIMIT
+    chosen = [Shown.of(trace, wanted.kinds) for trace in pick(found, limit, slowest=arguments.slowest)]
+    if arguments.json:
+        _print_json(chosen)
+    else:
+        _print_trees(chosen, found, arguments)
+    return 0
+
+
+def _print_json(chosen: Iterable[Shown]) -> None:
+    for record in records_of(_rows(chosen)):
+        if record is not None:
+            sys.stdout.write(record.to_json() + "\n")
+
+
+def _print_trees(chosen: list[Shown], found: list[TraceOfRows], arguments: argparse.Namespace) -> None:
+    terminal = Terminal(sys.stdout, color=arguments.color)
+    columns = measure(chosen, terminal)
+    digits = _digits(part.trace.trace_id for part in chosen)
+    below = _contents_of(chosen, terminal, full=arguments.full) if arguments.io else None
+    for part in chosen:
+        draw_trace(part, terminal, columns, digits, below)
+        terminal.print()
+    for line in flow(_summary(chosen, found, arguments), terminal):
+        terminal.print(line)
+
+
+def _contents_of(chosen: Iterable[Shown], terminal: Terminal, *, full: bool) -> Contents:
+    # Trees are drawn in the order in which the records are read, so neither waits for more than a batch of the other.
+    records = records_of(_rows(chosen))
+
+    def below(_: Row, width: int) -> Iterable[list[Piece]]:
+        record = next(records)
+        return () if record is None else contents(record, terminal, width, full=full)
+
+    return below
+
+
+def _rows(chosen: Iterable[Shown]) -> Iterator[Row]:
+    return (node.span for part in chosen for node, _ in part.walk() if part.wants(node.span))
+
+
+def _summary(chosen: list[Shown], found: list[TraceOfRows], arguments: argparse.Namespace) -> list[Piece]:
+    """Return the facts of the last line: over all traces that were found, also those beyond the limit."""
+    totals = Totals()
+    for trace in found:
+        totals.add(trace)
+    facts = [
+        (figures.things(totals.traces, "trace"), "bold"),
+        (figures.things(totals.spans, "span"), ""),
+        (figures.things(totals.errors, "error"), "red" if totals.errors else ""),
+        (tokens_in_words(totals), ""),
+    ]
+    if len(chosen) < len(found):
+        order = "slowest" if arguments.slowest else "newest"
+        facts.append((f"the {len(chosen)} {order} shown, --limit 0 shows all", "dim"))
+    return facts
+
+
+def _complain(report: LoadReport) -> None:
+    if not report.bad:
+        return
+    reasons = ", ".join(f"{number:,} {reason}" for reason, number in report.bad.most_common())
+    file, line, _ = report.first_bad[0]
+    sys.stderr.write(f"callspan view: could not be read: {reasons} (first: {file}, line {line})\n")
+
+
+def _digits(trace_ids: Iterable[str]) -> int:
+    """Return how many digits tell the traces apart: 8, unless somebody counts from 1."""
+    ids = set(trace_ids)
+    return next((digits for digits in (8, 16) if len({one[:digits] for one in ids}) == len(ids)), 32)
+
+
+def _from_stdin(folder: str) -> Path:
+    """Put stdin into a file, since the view goes back to the lines it shows."""
+    file = Path(folder) / "stdin"
+    with file.open("wb") as stream:
+        shutil.copyfileobj(sys.stdin.buffer, stream)
+    return file
+
+
+def _prefix(text: str) -> str:
+    digits = text.strip().lower()
+    if not digits or len(digits) > 32 or set(digits) - set("0123456789abcdef"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the beginning of a trace ID, which has hexadecimal digits")
+    return digits
+
+
+def _kind(text: str) -> Kind:
+    try:
+        return resolve(text.strip().lower())[0]
+    except KeyError:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(KINDS)}") from None
+
+
+def _limit(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number; 0 is all")
+    return int(text)

@@ -1,0 +1,74 @@
+"""Exporters by name: our own, and those that other distributions bring as `callspan.exporters` entry points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
+
+from callspan.errors import ConfigurationError
+from callspan.exporters.contract import Exporter
+
+GROUP: Final = "callspan.exporters"
+
+
+def _file() -> Exporter:
+    from callspan.exporters.file import default_exporter  # noqa: PLC0415 - on first use
+
+    return default_exporter()
+
+
+def _memory() -> Exporter:
+    from callspan.exporters.memory import MemoryExporter  # noqa: PLC0415
+
+    return MemoryExporter()
+
+
+BUILT_IN: Final[dict[str, Callable[[], Exporter]]] = {"file": _file, "memory": _memory}
+
+
+def make(given: Any) -> Exporter:
+    """Return the exporter for a setting: a name, or an object with `export` and `close`.
+
+    Raises `ConfigurationError` naming what is missing, and for an entry point the distribution that brought it.
+    """
+    if isinstance(given, str):
+        return _by_name(given.strip().lower())
+    return _checked(given, "exporters")
+
+
+def _by_name(name: str) -> Exporter:
+    if name in BUILT_IN:
+        return BUILT_IN[name]()
+    brought = {entry.name: entry for entry in entry_points(group=GROUP)}
+    entry = brought.get(name)
+    if entry is None:
+        known = ", ".join([*BUILT_IN, *brought])
+        raise ConfigurationError("exporters", name, f"there is no exporter {name!r}; use one of: {known}, or an object")
+    return _checked(_load(entry), f"exporter {name!r} of {_origin(entry)}")
+
+
+def _load(entry: EntryPoint) -> Any:
+    try:
+        return entry.load()()
+    except Exception as error:
+        fix = f"{entry.value} of {_origin(entry)} failed with {type(error).__name__}; update or remove that package"
+        raise ConfigurationError(f"exporter {entry.name!r}", error, fix) from error
+
+
+def _origin(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else "an unknown distribution"
+
+
+def _checked(exporter: Any, field: str) -> Exporter:
+    if isinstance(exporter, type):
+        raise ConfigurationError(field, exporter, f"make an instance of it: {exporter.__name__}(...)")
+    for method in ("export", "close"):
+        if not callable(getattr(exporter, method, None)):
+            raise ConfigurationError(field, exporter, f"an exporter needs a method {method}(); see callspan.exporters")
+    if not isinstance(getattr(exporter, "name", None), str):
+        exporter.name = type(exporter).__name__
+    if not hasattr(exporter, "local"):
+        exporter.local = False
+    checked: Exporter = exporter
+    return checked

@@ -1,0 +1,157 @@
+"""The composition root: settings become a pipeline, a recorder in front of it, and the switch is turned on."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from callspan import settings
+from callspan.capture import call
+from callspan.errors import ConfigurationError
+from callspan.exporters import registry
+from callspan.guard import guard
+from callspan.model import resource as resources
+from callspan.pipeline.counters import Stats
+from callspan.pipeline.worker import FlushResult, Pipeline
+from callspan.recording.clock import Clock
+from callspan.recording.otel import quiet
+from callspan.recording.recorder import Recorder
+from callspan.recording.sampling import bound_of
+
+EXIT_TIMEOUT_S: Final = 5.0
+EXIT_STALL_S: Final = 2.0
+
+
+class Runtime:
+    """What is running in this process."""
+
+    def __init__(self) -> None:
+        """Run nothing yet."""
+        self._lock = threading.RLock()
+        self._settings: settings.Settings | None = None
+        self._recorder: Recorder | None = None
+        self._is_exit_registered = False
+        self.pipeline: Pipeline | None = None
+
+    def configure(self, wanted: settings.Settings) -> None:
+        """Run with these settings; the same ones again change nothing, others replace the pipeline, which drains."""
+        with self._lock:
+            if wanted == self._settings and self.pipeline is not None:
+                return
+            if settings.is_disabled():
+                return
+            pipeline, recorder = self._build(wanted)
+            old = self.pipeline
+            self.pipeline, self._recorder, self._settings = pipeline, recorder, wanted
+            call.turn_on(recorder)
+            if not self._is_exit_registered:
+                self._is_exit_registered = True
+                atexit.register(self.at_exit)
+        if old is not None:
+            old.close(EXIT_TIMEOUT_S, EXIT_STALL_S)
+
+    def _build(self, wanted: settings.Settings) -> tuple[Pipeline, Recorder]:
+        exporters = [registry.make(given) for given in wanted.exporters]
+        clock = Clock()
+        pipeline = Pipeline(
+            exporters,
+            resources.describe(wanted.service_name, dict(wanted.resource)),
+            capture_content=wanted.capture_content,
+            quiet=quiet,
+            every_interval=clock.anchor,
+        )
+        recorder = Recorder(pipeline.offer, bound_of(wanted.sample_rate), clock)
+        if wanted.is_default_exporter:
+            path = getattr(exporters[0], "path", None)
+            settings.say_once(f"callspan: writing spans to {path}; look at them with: callspan view {_shown(path)}")
+        return pipeline, recorder
+
+    def flush(self, timeout_s: float) -> FlushResult:
+        """Wait until everything that ended is delivered, at most `timeout_s`."""
+        pipeline = self.pipeline
+        return pipeline.flush(timeout_s) if pipeline is not None else FlushResult(ok=True)
+
+    def shutdown(self, timeout_s: float) -> FlushResult:
+        """Flush, stop and switch off; decorated functions go on, unrecorded."""
+        with self._lock:
+            pipeline, self.pipeline, self._settings, self._recorder = self.pipeline, None, None, None
+            call.turn_off()
+        return pipeline.close(timeout_s) if pipeline is not None else FlushResult(ok=True)
+
+    def stats(self) -> dict[str, Stats]:
+        """Return the counts per exporter."""
+        pipeline, recorder = self.pipeline, self._recorder
+        if pipeline is None or recorder is None:
+            return {}
+        counted = pipeline.stats()
+        for stats in counted.values():
+            if recorder.sampled_out:
+                stats["ended"] += recorder.sampled_out
+                stats["dropped"]["sampled"] = recorder.sampled_out
+        return counted
+
+    def at_exit(self) -> None:
+        """Deliver what is left: give up after two seconds without progress, or five in all."""
+        pipeline = self.pipeline
+        if pipeline is not None:
+            pipeline.close(EXIT_TIMEOUT_S, EXIT_STALL_S)
+
+
+def _shown(path: Any) -> str:
+    try:
+        return os.path.relpath(path)
+    except (TypeError, ValueError):
+        return str(path)
+
+
+runtime: Final = Runtime()
+
+
+def configure(
+    *,
+    service_name: str | None = None,
+    exporters: Sequence[Any] | None = None,
+    sample_rate: float | None = None,
+    capture_content: bool | None = None,
+    resource: Mapping[str, Any] | None = None,
+) -> None:
+    """Start recording. Nothing touches disk or network, and no thread starts, before the first span.
+
+    service_name: how backends name this application; else `CALLSPAN_SERVICE_NAME`, else `OTEL_SERVICE_NAME`.
+    exporters: names ("file", "memory", or what other packages bring) or objects; else `CALLSPAN_EXPORTERS`, else a file
+        `.callspan/spans.jsonl` below the working directory, which is said once on stderr.
+    sample_rate: share of traces that is recorded, from 0 to 1; else `CALLSPAN_SAMPLE_RATE`, else all.
+    capture_content: False to record no prompts, answers, arguments, documents or exception texts; else
+        `CALLSPAN_CAPTURE_CONTENT`, else True.
+    resource: attributes of this process, beside those of `OTEL_RESOURCE_ATTRIBUTES`.
+
+    Called again with equal arguments it does nothing; with others it swaps, and the old pipeline drains first. Raises
+    `ConfigurationError` for an argument that cannot be meant; a wrong environment variable only warns.
+    """
+    runtime.configure(settings.read(service_name, exporters, sample_rate, capture_content, resource))
+
+
+def flush(timeout_s: float = 5.0) -> FlushResult:
+    """Wait until every span that has ended is delivered, at most `timeout_s` seconds; true when all were."""
+    return runtime.flush(timeout_s)
+
+
+def shutdown(timeout_s: float = 5.0) -> FlushResult:
+    """Flush, close the exporters and stop recording; at most `timeout_s` seconds. Done at exit without being asked."""
+    return runtime.shutdown(timeout_s)
+
+
+def stats() -> dict[str, Stats]:
+    """Return what became of every span, per exporter; see `callspan.pipeline.counters.Stats`."""
+    return runtime.stats()
+
+
+def configure_from_environment() -> None:
+    """Configure from the environment alone; what is wrong there is warned of and never raised."""
+    try:
+        configure()
+    except ConfigurationError as error:
+        guard.warn("CALLSPAN_EXPORTERS", f"callspan stays off: {error}")

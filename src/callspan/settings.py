@@ -1,0 +1,202 @@
+"""Settings: argument, then `CALLSPAN_*`, then `OTEL_*`, then the default.
+
+A wrong argument raises `ConfigurationError`. A wrong environment variable is warned of once, by name and never by
+value, and counts as not set: whoever deploys must not be able to stop the application.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from callspan.errors import ConfigurationError
+from callspan.guard import guard
+
+T = TypeVar("T")
+
+_TRUE: Final = ("1", "true", "yes", "on")
+_FALSE: Final = ("0", "false", "no", "off")
+_MAX_TEXT: Final = 65_536
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `configure()` was told, complete. `exporters` are names or objects; `resource` extra attributes."""
+
+    service_name: str | None = None
+    exporters: tuple[Any, ...] = ("file",)
+    sample_rate: float = 1.0
+    capture_content: bool = True
+    resource: Mapping[str, Any] = field(default_factory=dict)
+    is_default_exporter: bool = False
+
+
+def read(
+    service_name: str | None = None,
+    exporters: Sequence[Any] | None = None,
+    sample_rate: float | None = None,
+    capture_content: bool | None = None,
+    resource: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Check the arguments and fill up from the environment. Raises `ConfigurationError` for a wrong argument."""
+    env = Environment(environ)
+    chosen = _exporters(exporters) if exporters is not None else env.read("CALLSPAN_EXPORTERS", _names)
+    return Settings(
+        service_name=_text("service_name", service_name)
+        or env.read("CALLSPAN_SERVICE_NAME", _name)
+        or env.read("OTEL_SERVICE_NAME", _name),
+        exporters=chosen or ("file",),
+        sample_rate=_rate(sample_rate) if sample_rate is not None else env.first(1.0, "CALLSPAN_SAMPLE_RATE", _as_rate),
+        capture_content=_switch("capture_content", capture_content)
+        if capture_content is not None
+        else env.first(True, "CALLSPAN_CAPTURE_CONTENT", _as_switch),  # noqa: FBT003
+        resource={**(env.read("OTEL_RESOURCE_ATTRIBUTES", _pairs) or {}), **_attributes(resource)},
+        is_default_exporter=not chosen,
+    )
+
+
+def is_disabled(environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether the environment switches callspan off altogether."""
+    env = Environment(environ)
+    return env.first(False, "CALLSPAN_DISABLED", _as_switch) or env.first(False, "OTEL_SDK_DISABLED", _as_switch)  # noqa: FBT003
+
+
+class Environment:
+    """Reads variables; a value that cannot be meant is warned of and counts as not set."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        """Read from `environ`."""
+        self._environ = environ
+
+    def read(self, name: str, parse: Callable[[str], T]) -> T | None:
+        """Return the parsed value; None when the variable is missing, empty or wrong."""
+        raw = self._environ.get(name, "").strip()
+        if not raw:
+            return None
+        try:
+            if len(raw) > _MAX_TEXT or not raw.isprintable():
+                raise ValueError("printable text of a sensible length")  # noqa: TRY301
+            return parse(raw)
+        except ValueError as error:
+            _warn_once(name, str(error))
+            return None
+
+    def first(self, default: T, name: str, parse: Callable[[str], T]) -> T:
+        """Return the parsed value, or the default."""
+        value = self.read(name, parse)
+        return default if value is None else value
+
+
+_warned: Final[set[str]] = set()
+
+
+def _warn_once(name: str, expected: str) -> None:
+    if name not in _warned:
+        _warned.add(name)
+        guard.warn(name, f"environment variable {name} is ignored: it needs {expected}")
+
+
+def say_once(message: str) -> None:
+    """Say something to the person at the terminal, once per process; a closed stderr is no reason to fail."""
+    if message not in _warned:
+        _warned.add(message)
+        try:
+            print(message, file=sys.stderr)  # noqa: T201 - the one line of `configure()`
+        except (OSError, ValueError, AttributeError):
+            return
+
+
+# -- arguments ---------------------------------------------------------------------------------------------------------
+
+
+def _text(name: str, value: Any) -> str | None:
+    if value is not None and (not isinstance(value, str) or not value.strip()):
+        raise ConfigurationError(name, value, "give a string that is not empty")
+    return value
+
+
+def _switch(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigurationError(name, value, "give True or False")
+    return value
+
+
+def _rate(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ConfigurationError("sample_rate", value, "give a number from 0 to 1")
+    return float(value)
+
+
+def _exporters(value: Any) -> tuple[Any, ...]:
+    if isinstance(value, str):
+        return _names_or_raise(value)
+    if not isinstance(value, Sequence):
+        raise ConfigurationError("exporters", value, 'give a list, as in exporters=["file"]')
+    return tuple(value)
+
+
+def _names_or_raise(value: str) -> tuple[str, ...]:
+    try:
+        return _names(value)
+    except ValueError:
+        raise ConfigurationError("exporters", value, 'give a list, as in exporters=["file"]') from None
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ConfigurationError("resource", value, 'give a dictionary, as in {"deployment.environment.name": "prod"}')
+    for key, item in value.items():
+        if not isinstance(key, str) or not key:
+            raise ConfigurationError("resource", key, "use attribute names that are strings")
+        if not isinstance(item, str | bool | int | float):
+            raise ConfigurationError(f"resource[{key!r}]", item, "give a string, a number or a bool")
+    return dict(value)
+
+
+# -- environment -------------------------------------------------------------------------------------------------------
+
+
+def _name(raw: str) -> str:
+    return raw
+
+
+def _names(raw: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip().lower() for name in raw.split(",") if name.strip()))
+    if not names:
+        raise ValueError("names separated by commas")
+    return names
+
+
+def _as_rate(raw: str) -> float:
+    try:
+        value = float(raw)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise ValueError("a number from 0 to 1")
+    return value
+
+
+def _as_switch(raw: str) -> bool:
+    if raw.lower() in _TRUE:
+        return True
+    if raw.lower() in _FALSE:
+        return False
+    raise ValueError("true or false")
+
+
+def _pairs(raw: str) -> dict[str, Any]:
+    """Read `key=value,key=value`, values percent-encoded."""
+    from urllib.parse import unquote  # noqa: PLC0415 - rarely needed
+
+    pairs = [pair.partition("=") for pair in raw.split(",") if pair.strip()]
+    if any(not key.strip() or not equals for key, equals, _ in pairs):
+        raise ValueError("key=value pairs separated by commas")
+    return {key.strip(): unquote(value.strip()) for key, _, value in pairs}

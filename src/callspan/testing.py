@@ -1,0 +1,108 @@
+"""For tests of instrumented code: the spans that a block made, right there, without thread, file or waiting.
+
+>>> import callspan
+>>> from callspan.testing import capture
+>>> with capture() as spans:
+...     with callspan.span("plan"):
+...         pass
+>>> print(spans.tree())
+chain plan
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from callspan.capture import call
+from callspan.capture.switch import switch
+from callspan.guard import guard
+from callspan.model.record import SpanRecord
+from callspan.model.resource import describe
+from callspan.model.span import Span
+from callspan.pipeline.limits import limit
+from callspan.pipeline.redaction import redact
+from callspan.recording.clock import Clock
+from callspan.recording.ids import IdSource
+from callspan.recording.recorder import Recorder
+from callspan.recording.scope import steps
+
+_TICK_NS = 1_000_000
+_EPOCH_NS = 1_700_000_000_000_000_000
+
+
+class CapturedSpans(list[SpanRecord]):
+    """The spans of a block in the order in which they ended: children before their parents."""
+
+    def one(self, name: str) -> SpanRecord:
+        """Return the only span of that name. Raises `LookupError` when there is none, or more than one."""
+        found = [span for span in self if span.name == name]
+        if len(found) != 1:
+            names = ", ".join(span.name for span in self) or "no spans"
+            message = f"{len(found)} spans are named {name!r}; there are: {names}"
+            raise LookupError(message)
+        return found[0]
+
+    def roots(self) -> list[SpanRecord]:
+        """Return the spans whose parent was not captured, by start."""
+        ids = {span.span_id for span in self}
+        return sorted((span for span in self if span.parent_id not in ids), key=lambda span: span.start_time_unix_ns)
+
+    def children(self, parent: SpanRecord) -> list[SpanRecord]:
+        """Return the spans below `parent`, by start."""
+        found = [span for span in self if span.parent_id == parent.span_id]
+        return sorted(found, key=lambda span: span.start_time_unix_ns)
+
+    def tree(self) -> str:
+        """Return kinds and names as an indented text, one span a line; what is not ok says so."""
+        return "\n".join(line for root in self.roots() for line in self._lines(root, 0))
+
+    def _lines(self, span: SpanRecord, depth: int) -> Iterator[str]:
+        outcome = "" if span.outcome == "ok" else f" [{span.outcome}]"
+        yield f"{'  ' * depth}{span.kind} {span.name}{outcome}"
+        for child in self.children(span):
+            yield from self._lines(child, depth + 1)
+
+
+@contextmanager
+def capture(*, deterministic: bool = False) -> Iterator[CapturedSpans]:
+    """Record into a list while the block runs, instead of where `configure()` sends spans; blocks nest.
+
+    A span is in the list as soon as it has ended, redacted as an exporter would see it. With `deterministic`, IDs are
+    the same in every run, turns are numbered from 1 anew, and each reading of the clock is one millisecond later.
+    """
+    spans = CapturedSpans()
+    resource = describe("test")
+
+    def keep(span: Span) -> None:
+        try:
+            span.open_facts()
+            redact(span)
+            limit(span)
+            spans.append(SpanRecord.from_span(span, resource))
+        except Exception as error:  # noqa: BLE001 - as in the worker: never the caller's
+            guard.note("capturing a span", error)
+
+    before = switch.recorder
+    if deterministic:
+        steps.forget()
+    recorder = Recorder(keep, clock=_tick_clock(), id_source=IdSource(seed=0)) if deterministic else Recorder(keep)
+    call.turn_on(recorder)
+    try:
+        yield spans
+    finally:
+        if before is None:
+            call.turn_off()
+        else:
+            call.turn_on(before)
+
+
+def _tick_clock() -> Clock:
+    now = 0
+
+    def ticks() -> int:
+        nonlocal now
+        now += _TICK_NS
+        return now
+
+    return Clock(ticks, lambda: _EPOCH_NS)
