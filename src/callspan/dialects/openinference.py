@@ -8,7 +8,7 @@ from callspan.dialects import beside
 from callspan.dialects.contract import Attributes
 from callspan.dialects.json_text import to_json
 from callspan.dialects.openinference_messages import add_messages
-from callspan.dialects.values import text
+from callspan.dialects.values import text, text_places
 from callspan.model.facts import MISSING, Facts, ToolFacts
 from callspan.model.messages import Message
 from callspan.model.span import Span
@@ -135,8 +135,17 @@ def _add_kept(told: Attributes, facts: Facts) -> None:
     identity = text(facts.response.get("id"))
     if identity:
         told["gen_ai.response.id"] = identity
+    reasons = text_places(facts.response.get("finish_reasons"))
+    if reasons and len(reasons) > 1:
+        told["gen_ai.response.finish_reasons"] = reasons
     if facts.time_to_first_chunk_s is not None:
         told["gen_ai.response.time_to_first_chunk"] = float(facts.time_to_first_chunk_s)
+    if facts.prompts and facts.prompts[0].name:
+        told["gen_ai.prompt.name"] = facts.prompts[0].name
+    if facts.top_k is not None and "reranker.top_k" not in told:
+        told["gen_ai.retrieval.top_k"] = facts.top_k
+    if facts.dimensions is not None:
+        told["gen_ai.embeddings.dimension.count"] = facts.dimensions
 
 
 OPENINFERENCE: Final = OpenInference()
