@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,11 +24,11 @@ def times(ratio: float) -> str:
 
 @dataclass(frozen=True)
 class Demand:
-    """Something that must be reached, and whether it was."""
+    """Something that must be reached, and whether it was; `beside` is the contestant it is measured by, if any."""
 
     text: str
-    ratio: float
     ok: bool
+    beside: str | None = None
 
 
 @dataclass
@@ -53,14 +53,10 @@ class Row:
             {one.name: max(one.minimum - bare.minimum, 0.0) / per for one in others},
         )
 
-    def ratio(self, numerator: str, denominator: str) -> float:
-        """Return the ratio of two medians; 0 where the second one was too small to measure."""
-        return self.medians[numerator] / self.medians[denominator] if self.medians[denominator] else 0.0
-
-    def demand(self, text: str, numerator: str, denominator: str, at_most: float) -> None:
-        """Demand that the first is at most so many times the second."""
-        ratio = self.ratio(numerator, denominator)
-        self.demands.append(Demand(text, ratio, ratio <= at_most))
+    def demand(self, beside: str, at_most: float) -> None:
+        """Demand that callspan's median is at most so many times that of the contestant `beside`."""
+        ok = _ratio(self.medians, beside) <= at_most
+        self.demands.append(Demand(f"at most {times(at_most)}", ok, beside))
 
     @property
     def ok(self) -> bool:
@@ -81,31 +77,41 @@ class Row:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Lay the rows out as text: figures are medians, with the minimum in parentheses."""
-    cells = [("what", "unit", "callspan", "beside", "is", "must be", "")]
+    """Lay the rows out as text: figures are medians, with those of the best bursts in parentheses."""
+    cells = [("what", "unit", "callspan", "beside", "", "is", "must be", "")]
     for row in rows:
-        beside = [name for name in row.medians if name != "callspan"]
-        for number in range(max(len(beside), len(row.demands), 1)):
-            demand = row.demands[number] if number < len(row.demands) else None
-            other = beside[number] if number < len(beside) else None
-            cells.append(
-                (
-                    row.name if number == 0 else "",
-                    row.unit if number == 0 else "",
-                    _figure(row, "callspan") if number == 0 else "",
-                    f"{other} {_figure(row, other)} = {times(row.ratio('callspan', other))}" if other else "",
-                    times(demand.ratio) if demand else "",
-                    demand.text if demand else "",
-                    ("pass" if demand.ok else "FAIL") if demand else "",
-                )
-            )
-        if row.note:
-            cells.append(("", "", "", row.note, "", "", ""))
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+        first = (row.name, row.unit, _pair(row.medians["callspan"], row.minima["callspan"], "{:.2f}".format))
+        for line in _lines(row):
+            cells.append((*first, *line))
+            first = ("", "", "")
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
     )
 
 
-def _figure(row: Row, name: str) -> str:
-    return f"{row.medians[name]:.2f} ({row.minima[name]:.2f})"
+def _lines(row: Row) -> Iterator[tuple[str, str, str, str, str]]:
+    demands = {demand.beside: demand for demand in row.demands if demand.beside}
+    for name in row.medians:
+        if name != "callspan":
+            figure = _pair(row.medians[name], row.minima[name], "{:.2f}".format)
+            ratio = _pair(_ratio(row.medians, name), _ratio(row.minima, name), times)
+            yield name, figure, ratio, *_verdict(demands.get(name))
+    for demand in row.demands:
+        if not demand.beside:
+            yield "", "", "", *_verdict(demand)
+    if row.note:
+        yield row.note, "", "", "", ""
+
+
+def _pair(median: float, minimum: float, write: Callable[[float], str]) -> str:
+    return f"{write(median)} ({write(minimum)})"
+
+
+def _verdict(demand: Demand | None) -> tuple[str, str]:
+    return ("", "") if demand is None else (demand.text, "pass" if demand.ok else "FAIL")
+
+
+def _ratio(figures: dict[str, float], beside: str) -> float:
+    """Return callspan's figure over another one; 0 where that was too small to measure."""
+    return figures["callspan"] / figures[beside] if figures[beside] else 0.0

@@ -29,8 +29,7 @@ def main() -> int:
             f"Python {platform.python_version()}: {options.bursts} bursts of {options.calls} calls, medians (minima)\n"
         )
         print(table(rows))
-        missed = [f"{row.name}: {demand.text}" for row in rows for demand in row.demands if not demand.ok]
-        print("\nevery demand is met" if ok else "\nnot met:\n  " + "\n  ".join(missed))
+        print("\nevery demand is met" if ok else "\nsome demands are not met")
     return 0 if ok else 1
 
 

@@ -45,17 +45,18 @@ def test_the_benchmarks_run():
         assert row["demands"], row["name"]
 
 
-def test_the_table_shows_figures_demands_and_verdicts():
+def test_the_table_shows_figures_ratios_and_verdicts():
     program = (
         "from benchmarks.report import Row, table\n"
-        "row = Row('chat', 'us', {'callspan': 4.0, 'floor': 2.0}, {'callspan': 3.5, 'floor': 1.75})\n"
-        "row.demand('at most 3x the floor', 'callspan', 'floor', 3.0)\n"
-        "row.demand('at most half the floor', 'callspan', 'floor', 0.5)\n"
+        "medians, minima = {'callspan': 4, 'floor': 2, 'sdk': 32}, {'callspan': 3.5, 'floor': 1, 'sdk': 35}\n"
+        "row = Row('chat', 'us', medians, minima)\n"
+        "row.demand('floor', 3.0)\n"
+        "row.demand('sdk', 1 / 10)\n"
         "print(table([row]))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
-        "what  unit  callspan     beside                    is    must be",
-        "chat  us    4.00 (3.50)  floor 2.00 (1.75) = 2.0x  2.0x  at most 3x the floor    pass",
-        "                                                   2.0x  at most half the floor  FAIL",
+        "what  unit  callspan     beside                 is           must be",
+        "chat  us    4.00 (3.50)  floor   2.00 (1.00)    2.0x (3.5x)  at most 3.0x  pass",
+        "                         sdk     32.00 (35.00)  1/8 (1/10)   at most 1/10  FAIL",
     ]
