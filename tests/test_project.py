@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import ast
+import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,43 @@ def test_the_readme_has_two_commands():
     assert [block.strip() for block in code_blocks("")][:2] == [DEMO_COMMAND, TEST_COMMAND]
 
 
-def test_the_readmes_python_is_python():
+# The README's example, with the examples' server in the place of OpenAI.
+AT_THE_EXAMPLES_SERVER = """
+import os
+from openai_server import serve
+with serve() as base_url:
+    os.environ.update(OPENAI_BASE_URL=base_url, OPENAI_API_KEY="none")
+    exec(compile(open("readme.py", encoding="utf-8").read(), "readme.py", "exec"))
+"""
+
+
+def test_the_readmes_example_runs(tmp_path):
+    pytest.importorskip("openai")
     (example,) = code_blocks("python")
-    ast.parse(example)
+    (tmp_path / "readme.py").write_text(example, "utf-8")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("CALLSPAN_", "OTEL_", "OPENAI_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", AT_THE_EXAMPLES_SERVER],
+        cwd=tmp_path,
+        env={**kept, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "examples")])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    spans = [
+        (span["name"], {attribute["key"]: attribute["value"] for attribute in span["attributes"]})
+        for line in (tmp_path / ".callspan" / "spans.jsonl").read_text("utf-8").splitlines()
+        for resource in json.loads(line)["resourceSpans"]
+        for scope in resource["scopeSpans"]
+        for span in scope["spans"]
+    ]
+    assert sorted(name for name, _ in spans) == ["chat gpt-4o-mini", "name_company", "taken_names"]
+    assert {attributes["gen_ai.conversation.id"]["stringValue"] for _, attributes in spans} == {"c-42"}
+    variables = dict(spans)["chat gpt-4o-mini"]["llm.prompt_template.variables"]["stringValue"]
+    assert json.loads(variables) == {"product": "socks", "taken": "Sockrates"}
 
 
 def test_ci_runs_the_command_of_the_readme(tmp_path):
