@@ -24,6 +24,7 @@ from callspan.encoding.outline import (
     schema_url,
     span_kind,
     status_message,
+    text_keys,
     too_deep,
     trace_state,
 )
@@ -92,13 +93,12 @@ def _span(span: Span, dialects: Sequence[Dialect]) -> Tree:
         tree["events"] = [_event(event) for event in happened]
     if span.links:
         tree["links"] = [_link(link) for link in span.links]
-    tree["status"] = _status(span)
+    if span.status != STATUS_UNSET:
+        tree["status"] = _status(span)
     return tree
 
 
 def _status(span: Span) -> Tree:
-    if span.status == STATUS_UNSET:
-        return {}
     message = status_message(span)
     return {"message": message, "code": span.status} if message else {"code": span.status}
 
@@ -142,5 +142,5 @@ def _any_value(value: object, depth: int) -> Tree:
     if depth == 0:
         return {"stringValue": too_deep(value)}
     if isinstance(value, dict):
-        return {"kvlistValue": {"values": _pairs(value, depth - 1)}}
+        return {"kvlistValue": {"values": _pairs(text_keys(value), depth - 1)}}
     return {"arrayValue": {"values": [_any_value(item, depth - 1) for item in value]}}

@@ -22,6 +22,7 @@ from callspan.encoding.outline import (
     schema_url,
     span_kind,
     status_message,
+    text_keys,
     too_deep,
     trace_state,
 )
@@ -160,7 +161,7 @@ def _any_value(value: object, depth: int) -> bytes:
     if depth == 0:
         return field(_1, utf8(too_deep(value)))
     if isinstance(value, dict):
-        return field(_6, _pairs(_1, value, depth - 1))
+        return field(_6, _pairs(_1, text_keys(value), depth - 1))
     return field(_5, _items(value, depth - 1))
 
 

@@ -74,6 +74,11 @@ def schema_url(dialects: Sequence[Dialect]) -> str:
     return (dialects[0].schema_url or "") if len(dialects) == 1 else ""
 
 
+def text_keys(tree: dict[Any, Any]) -> dict[str, Any]:
+    """Return a nested dictionary with texts for keys, which is what OTLP has; trees we opened ourselves have them."""
+    return {key if isinstance(key, str) else str(key): value for key, value in tree.items()}
+
+
 def too_deep(value: object) -> str:
     """Return what stands for a value that is nested too deeply."""
     return to_json(value)
