@@ -53,7 +53,8 @@ class Facts:
     `input` and `output` hold what no finer field took: a value understood as messages is not kept a second time.
     `request` holds the model parameters by their GenAI names without the prefix: model, temperature, top_p, top_k,
     max_tokens, stop_sequences, frequency_penalty, presence_penalty, seed, choice_count, stream, output_type,
-    encoding_formats, reasoning_level, previous_response_id, service_tier. What is none of these stands in `extra`.
+    encoding_formats, reasoning_level, previous_response_id, service_tier, api_type (`chat_completions` or `responses`).
+    What is none of these stands in `extra`.
     `response` holds id, model, finish_reasons (list), service_tier, system_fingerprint, request_id.
     """
 
