@@ -49,7 +49,11 @@ def test_parameters_are_one_json_text_without_the_interface_that_was_called():
 def test_an_embedding_has_names_of_its_own_and_none_of_an_llm():
     told = say("embedding", provider="openai", request={"model": "e"}, response={"finish_reasons": ["stop"]})
 
-    assert told == {"embedding.model_name": "e", "embedding.invocation_parameters": '{"model":"e"}'}
+    assert told == {
+        "embedding.model_name": "e",
+        "embedding.invocation_parameters": '{"model":"e"}',
+        "gen_ai.provider.name": "openai",
+    }
 
 
 def test_system_instructions_are_the_first_message():

@@ -10,6 +10,7 @@ from callspan.dialects.json_text import to_json
 from callspan.dialects.openinference_messages import add_messages
 from callspan.dialects.values import text, text_places
 from callspan.model.facts import MISSING, Facts, ToolFacts
+from callspan.model.kinds import Kind
 from callspan.model.messages import Message
 from callspan.model.span import Span
 
@@ -41,6 +42,9 @@ _USAGE: Final[tuple[tuple[str, str], ...]] = (
 )
 
 
+_WITHOUT_PROVIDER: Final[tuple[Kind, ...]] = ("embedding", "reranker")
+
+
 class OpenInference:
     """The dialect. OpenInference publishes no schema URL."""
 
@@ -53,7 +57,7 @@ class OpenInference:
         told: Attributes = {}
         if span.kind == "embedding":
             _add_parameters(told, "embedding", facts)
-        elif span.kind != "reranker":
+        elif span.kind not in _WITHOUT_PROVIDER:
             _add_model(told, facts)
             _add_parameters(told, "llm", facts)
         _add_content(told, facts)
@@ -73,7 +77,7 @@ class OpenInference:
         beside.add_embeddings(told, facts.embeddings or ())
         beside.add_retrieval(told, span.kind, facts)
         beside.add_scope(told, facts)
-        _add_kept(told, facts)
+        _add_kept(told, span.kind, facts)
         return told
 
 
@@ -130,8 +134,10 @@ def _add_tool(told: Attributes, tool: ToolFacts) -> None:
         told["tool.id"] = tool.call_id
 
 
-def _add_kept(told: Attributes, facts: Facts) -> None:
+def _add_kept(told: Attributes, kind: Kind, facts: Facts) -> None:
     """Add under GenAI's names what OpenInference cannot say."""
+    if facts.provider and kind in _WITHOUT_PROVIDER:
+        told["gen_ai.provider.name"] = facts.provider
     identity = text(facts.response.get("id"))
     if identity:
         told["gen_ai.response.id"] = identity
