@@ -13,21 +13,21 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from callspan.cli import view
-from callspan.errors import CallspanError
+from callspan.errors import CallspanError, ReadError
 from callspan.version import VERSION
 
 
 class Command(Protocol):
     """One command. What is slow to import is imported in `run`, so that `--help` stays quick."""
 
-    SUMMARY: str
+    @property
+    def SUMMARY(self) -> str:  # noqa: N802 - a constant of the module
+        """One line for `callspan --help`."""
 
-    @staticmethod
-    def add_arguments(parser: argparse.ArgumentParser) -> None:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Describe the arguments; `parser.epilog` may hold examples."""
 
-    @staticmethod
-    def run(arguments: argparse.Namespace) -> int:
+    def run(self, arguments: argparse.Namespace) -> int:
         """Do it and return the exit code."""
 
 
@@ -52,6 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except SystemExit as ended:  # argparse has said why
         return ended.code if isinstance(ended.code, int) else _FAILED
+    except ReadError as error:
+        sys.stderr.write(f"callspan {arguments.command}: {error.filename}: {error.strerror}\n")
+        return _FAILED
     except CallspanError as error:
         sys.stderr.write(f"callspan {arguments.command}: {error}\n")
         return _FAILED

@@ -40,7 +40,8 @@ def measure(shown: Iterable[Shown], terminal: Terminal) -> Columns:
         for node, depth in part.walk():
             row = node.span
             name = terminal.one_line(f"{label(row)} {row.name}")
-            left = max(left, min(depth, max_depth) * LEVEL_WIDTH + width_of(name) + 2)
+            beyond = len(f"{terminal.glyphs.ellipsis}{depth} ") if depth > max_depth else 0
+            left = max(left, min(depth, max_depth) * LEVEL_WIDTH + beyond + width_of(name) + 2)
             time = max(time, len(figures.duration(row.duration_ns)))
             told = tokens(row)
             tokens_in, tokens_out = max(tokens_in, len(told[0])), max(tokens_out, len(told[1]))

@@ -17,7 +17,7 @@ Entry = tuple[str, str, str]
 """A label, the style of the label, and a text of any length."""
 Tree = dict[str, Any]
 
-_LABEL_WIDTH: Final = 11
+_LABEL_WIDTH: Final = 12
 _MIN_TEXT: Final = 32  # with less room, the label stands above its text
 _SHORT_LINES: Final = 12
 _IN: Final = "cyan"
@@ -103,11 +103,11 @@ def _asides(record: SpanRecord) -> Iterator[Entry]:
     told = {
         "parameters": request,
         "tools": [tool.get("name") for tool in record.tool_definitions or ()],
-        "tool": {"name": record.tool.name, "call": record.tool.call_id} if record.tool else None,
+        "tool": _tool(record),
         "finished": record.finish_reasons,
         "first chunk": _stream(record),
         "tokens": _token_details(record),
-        "user": record.user_id,
+        "user ID": record.user_id,
         "tags": record.tags,
         "metadata": record.metadata,
         "attributes": record.attributes,
@@ -118,6 +118,13 @@ def _asides(record: SpanRecord) -> Iterator[Entry]:
     for label, value in told.items():
         if value:
             yield label, _ASIDE, pairs(value)
+
+
+def _tool(record: SpanRecord) -> Tree:
+    if record.tool is None:
+        return {}
+    told = {"name": record.tool.name if record.tool.name != record.name else None, "call": record.tool.call_id}
+    return {name: value for name, value in told.items() if value}
 
 
 def _stream(record: SpanRecord) -> str:

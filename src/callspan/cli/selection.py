@@ -86,7 +86,7 @@ def pick(traces: list[TraceOfRows], limit: int, *, slowest: bool) -> list[TraceO
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The part of a trace to show: the spans of some kinds and the way to them, or everything where no kind is named."""
+    """The part of a trace to show: spans of some kinds and the way to them, or all where no kind is named."""
 
     trace: TraceOfRows
     kinds: frozenset[Kind]

@@ -1,7 +1,7 @@
-"""Text as a terminal shows it: how many columns it takes, where to cut and wrap it, and nothing that steers a terminal.
+r"""Text as a terminal shows it: how many columns it takes, where to cut and wrap it, nothing that steers the terminal.
 
 Data comes from models and users, so it may hold escape sequences, characters that reverse the order of others, and
-characters nobody sees. All of them are shown as escapes such as `\\x1b`.
+characters nobody sees. All of them are shown as escapes such as `\x1b`.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Final
 from callspan.cli import figures
 from callspan.cli.columns import Columns, label, tokens
 from callspan.cli.selection import Shown, Totals, rows_of
-from callspan.cli.terminal import Piece, Terminal
+from callspan.cli.terminal import Glyphs, Piece, Terminal
 from callspan.cli.text import pad, pad_left, width_of, wrap
 from callspan.reading.rows import Row
 from callspan.reading.trees import Node
@@ -29,36 +29,118 @@ KIND_STYLES: Final[dict[str, str]] = {
 }
 ELSEWHERE: Final = "parent not in this file"
 _MESSAGE_LINES: Final = 4
+_MESSAGE_CHARACTERS: Final = 2_000
 _MIN_BELOW: Final = 16
 
 
-def draw_trace(shown: Shown, terminal: Terminal, columns: Columns, id_digits: int, contents: Contents | None) -> None:
-    """Print the heading of a trace and its tree."""
-    for line in heading(shown, terminal, id_digits):
-        terminal.print(line)
-    glyphs = terminal.glyphs
-    place = _place_of(shown)
-    roots = shown.among(shown.trace.roots)
-    # (node, depth, what stands before its connector, is the last of its siblings)
-    stack = [(root, 0, "", False) for root in reversed(roots)]
-    while stack:
-        node, depth, before, is_last = stack.pop()
-        children = shown.among(node.children)
-        if depth > columns.max_depth:
-            head, under = f"{before}{glyphs.ellipsis}{depth} ", before
-        elif depth:
-            head = before + (glyphs.last if is_last else glyphs.branch)
-            under = before + (glyphs.gap if is_last else glyphs.line)
-        else:
-            head = under = ""
-        for line in _span(node.span, head, terminal, columns, wanted=shown.wants(node.span)):
-            terminal.print(line)
-        margin = under + (glyphs.line if children else glyphs.gap)
-        room = max(terminal.width - width_of(margin), _MIN_BELOW)
-        for line in _below(node, shown, place, terminal, columns, room, contents):
-            terminal.print([(margin, "dim"), *line])
-        last = len(children) - 1
-        stack.extend((children[i], depth + 1, under, i == last) for i in range(last, -1, -1))
+class TreePrinter:
+    """Prints traces, all with the same columns."""
+
+    def __init__(self, terminal: Terminal, columns: Columns, id_digits: int, contents: Contents | None = None) -> None:
+        """Print to `terminal`; of a trace's ID, so many digits."""
+        self._terminal = terminal
+        self._glyphs = terminal.glyphs
+        self._columns = columns
+        self._id_digits = id_digits
+        self._contents = contents
+        self._place: tuple[str | None, int | None] = (None, None)
+
+    def print(self, shown: Shown) -> None:
+        """Print the heading of a trace and its tree."""
+        for line in heading(shown, self._terminal, self._id_digits):
+            self._terminal.print(line)
+        self._place = _place_of(shown)
+        roots = shown.among(shown.trace.roots)
+        # (node, depth, what stands before its connector, is the last of its siblings)
+        stack = [(root, 0, "", False) for root in reversed(roots)]
+        while stack:
+            node, depth, before, is_last = stack.pop()
+            children = shown.among(node.children)
+            head, under = self._connect(depth, before, is_last=is_last)
+            for line in self._span(node.span, head, wanted=shown.wants(node.span)):
+                self._terminal.print(line)
+            margin = under + (self._glyphs.line if children else self._glyphs.gap)
+            room = max(self._terminal.width - width_of(margin), _MIN_BELOW)
+            for line in self._below(node, shown, room):
+                self._terminal.print([(margin, "dim"), *line])
+            last = len(children) - 1
+            stack.extend((children[i], depth + 1, under, i == last) for i in range(last, -1, -1))
+
+    def _connect(self, depth: int, before: str, *, is_last: bool) -> tuple[str, str]:
+        """Return what stands before a span, and what stands before those below it."""
+        if not depth:
+            return "", ""
+        if depth > self._columns.max_depth:
+            return f"{before}{self._glyphs.ellipsis}{depth} ", before
+        if is_last:
+            return before + self._glyphs.last, before + self._glyphs.gap
+        return before + self._glyphs.branch, before + self._glyphs.line
+
+    def _span(self, row: Row, head: str, *, wanted: bool) -> Iterator[list[Piece]]:
+        glyph, style = _mark(row, self._glyphs)
+        room = self._terminal.width if self._columns.stacked else self._columns.left
+        kind = self._terminal.cut(self._terminal.one_line(label(row)), max(room - width_of(head) - 2, 0))
+        name = self._terminal.cut(self._terminal.one_line(row.name), max(room - width_of(head) - width_of(kind) - 3, 0))
+        left: list[Piece] = [
+            (head, "dim"),
+            (glyph, style if wanted else "dim"),
+            (f" {kind} ", KIND_STYLES[row.kind] if wanted else "dim"),
+            (name, "bold" if wanted else "dim"),
+        ]
+        if self._columns.stacked:
+            yield left
+            return
+        used = sum(width_of(text) for text, _ in left)
+        yield [*left, (" " * (self._columns.left - used), ""), *self._figures(row, wanted=wanted)]
+
+    def _figures(self, row: Row, *, wanted: bool) -> Iterator[Piece]:
+        time = figures.duration(row.duration_ns)
+        yield "  " + pad_left(time, self._columns.time), "" if wanted else "dim"
+        told_in, told_out = tokens(row)
+        if self._columns.tokens_in or self._columns.tokens_out:
+            arrow = self._glyphs.arrow if told_in or told_out else " "
+            yield (
+                f"  {pad_left(told_in, self._columns.tokens_in)}{arrow}{pad(told_out, self._columns.tokens_out)}",
+                "dim",
+            )
+        if self._columns.model:
+            yield "  " + self._terminal.cut(self._terminal.one_line(row.model or ""), self._columns.model), "dim"
+
+    def _below(self, node: Node[Row], shown: Shown, room: int) -> Iterator[list[Piece]]:
+        row = node.span
+        if self._columns.stacked:
+            yield [(self._terminal.cut(self._glyphs.dot.join(self._stacked(row)), room), "dim")]
+        if row.conversation_id is not None and (row.conversation_id, row.step) != self._place:
+            where = f"conversation {row.conversation_id}" + ("" if row.step is None else f", step {row.step}")
+            yield [(self._terminal.cut(self._terminal.one_line(where), room), "cyan")]
+        if node.orphan and len(shown.trace.roots) > 1:
+            yield [(self._terminal.cut(ELSEWHERE, room), "dim")]
+        yield from self._ending(row, room, from_below=_is_from_below(node))
+        if self._contents is not None and shown.wants(row):
+            yield from self._contents(row, room)
+
+    def _stacked(self, row: Row) -> Iterator[str]:
+        yield figures.duration(row.duration_ns)
+        told_in, told_out = tokens(row)
+        if told_in or told_out:
+            yield f"{told_in}{self._glyphs.arrow}{told_out}"
+        if row.model:
+            yield self._terminal.one_line(row.model)
+
+    def _ending(self, row: Row, room: int, *, from_below: bool) -> Iterator[list[Piece]]:
+        """Yield how the span ended, unless it ended well; an error that only passed through is just named."""
+        if row.outcome == "ok" and not row.error_type:
+            return
+        glyph, style = _mark(row, self._glyphs)
+        words: list[str] = [] if row.outcome == "error" and row.error_type else [row.outcome]
+        if row.outcome == "incomplete" and row.finish_reason:
+            words.append(row.finish_reason)
+        words += [word for word in (row.error_type, None if from_below else row.error_message) if word]
+        lines = wrap(self._terminal.clean(": ".join(words)[:_MESSAGE_CHARACTERS]), room - 2)
+        if len(lines) > _MESSAGE_LINES:
+            lines = [*lines[: _MESSAGE_LINES - 1], lines[_MESSAGE_LINES - 1] + self._glyphs.ellipsis]
+        for index, line in enumerate(lines):
+            yield [(f"{glyph} " if index == 0 else "  ", style), (self._terminal.cut(line, room - 2), style)]
 
 
 def heading(shown: Shown, terminal: Terminal, id_digits: int) -> Iterator[list[Piece]]:
@@ -110,84 +192,15 @@ def tokens_in_words(totals: Totals) -> str:
     return f"{mark}{totals.input_tokens:,} tokens in, {mark}{totals.output_tokens:,} out"
 
 
-def _span(row: Row, head: str, terminal: Terminal, columns: Columns, *, wanted: bool) -> Iterator[list[Piece]]:
-    glyph, style = _mark(row, terminal)
-    room = terminal.width if columns.stacked else columns.left
-    kind = terminal.cut(terminal.one_line(label(row)), max(room - width_of(head) - 2, 0))
-    name = terminal.cut(terminal.one_line(row.name), max(room - width_of(head) - width_of(kind) - 3, 0))
-    left: list[Piece] = [
-        (head, "dim"),
-        (glyph, style if wanted else "dim"),
-        (f" {kind} ", KIND_STYLES[row.kind] if wanted else "dim"),
-        (name, "bold" if wanted else "dim"),
-    ]
-    if columns.stacked:
-        yield left
-        return
-    used = sum(width_of(text) for text, _ in left)
-    yield [*left, (" " * (columns.left - used), ""), *_figures(row, terminal, columns, wanted=wanted)]
+def _is_from_below(node: Node[Row]) -> bool:
+    told = (node.span.error_type, node.span.error_message)
+    return any((child.span.error_type, child.span.error_message) == told for child in node.children)
 
 
-def _figures(row: Row, terminal: Terminal, columns: Columns, *, wanted: bool) -> Iterator[Piece]:
-    time = figures.duration(row.duration_ns)
-    yield "  " + pad_left(time, columns.time), "" if wanted else "dim"
-    told_in, told_out = tokens(row)
-    if columns.tokens_in or columns.tokens_out:
-        arrow = terminal.glyphs.arrow if told_in or told_out else " "
-        yield f"  {pad_left(told_in, columns.tokens_in)}{arrow}{pad(told_out, columns.tokens_out)}", "dim"
-    if columns.model:
-        yield "  " + terminal.cut(terminal.one_line(row.model or ""), columns.model), "dim"
-
-
-def _below(
-    node: Node[Row],
-    shown: Shown,
-    place: tuple[str | None, int | None],
-    terminal: Terminal,
-    columns: Columns,
-    room: int,
-    contents: Contents | None,
-) -> Iterator[list[Piece]]:
-    row = node.span
-    if columns.stacked:
-        yield [(terminal.cut(terminal.glyphs.dot.join(_stacked(row, terminal)), room), "dim")]
-    if (row.conversation_id, row.step) != place and row.conversation_id is not None:
-        where = f"conversation {row.conversation_id}" + ("" if row.step is None else f", step {row.step}")
-        yield [(terminal.cut(terminal.one_line(where), room), "cyan")]
-    if node.orphan and len(shown.trace.roots) > 1:
-        yield [(terminal.cut(ELSEWHERE, room), "dim")]
-    yield from _ending(row, terminal, room)
-    if contents is not None and shown.wants(row):
-        yield from contents(row, room)
-
-
-def _stacked(row: Row, terminal: Terminal) -> Iterator[str]:
-    yield figures.duration(row.duration_ns)
-    told_in, told_out = tokens(row)
-    if told_in or told_out:
-        yield f"{told_in}{terminal.glyphs.arrow}{told_out}"
-    if row.model:
-        yield terminal.one_line(row.model)
-
-
-def _ending(row: Row, terminal: Terminal, room: int) -> Iterator[list[Piece]]:
-    """Yield how the span ended, unless it ended well."""
-    if row.outcome == "ok" and not row.error_type:
-        return
-    glyph, style = _mark(row, terminal)
-    words = [] if row.outcome == "error" and row.error_type else [row.outcome]
-    words += [word for word in (row.error_type, row.error_message) if word]
-    lines = wrap(terminal.clean(": ".join(words)), room - 2)
-    if len(lines) > _MESSAGE_LINES:
-        lines = [*lines[: _MESSAGE_LINES - 1], lines[_MESSAGE_LINES - 1] + terminal.glyphs.ellipsis]
-    for index, line in enumerate(lines):
-        yield [(f"{glyph} " if index == 0 else "  ", style), (terminal.cut(line, room - 2), style)]
-
-
-def _mark(row: Row, terminal: Terminal) -> Piece:
+def _mark(row: Row, glyphs: Glyphs) -> Piece:
     if row.outcome == "ok":
-        return terminal.glyphs.ok, "green"
-    return (terminal.glyphs.error, "red") if row.outcome == "error" else (terminal.glyphs.other, "yellow")
+        return glyphs.ok, "green"
+    return (glyphs.error, "red") if row.outcome == "error" else (glyphs.other, "yellow")
 
 
 def _place_of(shown: Shown) -> tuple[str | None, int | None]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import gc
 import shutil
 import sys
 import tempfile
@@ -10,46 +12,57 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from callspan.cli import figures
 from callspan.cli.columns import measure
 from callspan.cli.contents import contents
 from callspan.cli.selection import Filter, Shown, Totals, TraceOfRows, pick
 from callspan.cli.terminal import Piece, Terminal
-from callspan.cli.tree import Contents, draw_trace, flow, tokens_in_words
-from callspan.cli import figures
+from callspan.cli.tree import Contents, TreePrinter, flow, tokens_in_words
 from callspan.model.kinds import KINDS, Kind, resolve
 from callspan.reading.files import LoadReport, files_of
 from callspan.reading.rows import Row, load_rows, records_of
 from callspan.reading.trees import build_traces
 
 SUMMARY: Final = "show traces as trees: who called whom, how long, how many tokens, what failed"
+_DEFAULT_PATH: Final = ".callspan"
 _DEFAULT_LIMIT: Final = 20
-EXAMPLES: Final = """\
+_EXAMPLES: Final = """\
 examples:
-  callspan view traces.jsonl                  the 20 newest traces, the newest last
-  callspan view traces.jsonl --io             with what went in and came out
-  callspan view traces.jsonl --errors         only traces in which something failed
+  callspan view                           the 20 newest traces, the newest last
+  callspan view traces.jsonl --io         with what went in and came out
+  callspan view traces.jsonl --errors     only those in which something failed
   callspan view traces.jsonl --slowest --limit 5
   callspan view traces.jsonl --conversation c-42 --io
   callspan view traces.jsonl --trace 5b8aa5a2 --io --full
   callspan view traces/ --kind llm --kind tool
-                                              model and tool calls, and the way to them
   callspan view traces.jsonl --kind llm --json | jq .usage
   ssh server cat traces.jsonl.gz | callspan view -
 
-A trace is shown when one of its spans meets every filter. Files are OTLP JSON Lines, as callspan and the
-OpenTelemetry Collector write them, plain or gzip. Of a folder, *.jsonl and *.json files are read, rotated
-(*.jsonl.1) and packed (*.gz) ones too. Lines that cannot be read are counted on stderr, the rest is shown.
+A trace is shown when one of its spans meets every filter; --kind also leaves
+out the other spans, except the way to those of the kind. In a tree, ~ marks
+estimated tokens.
+
+Files are OTLP JSON Lines, as callspan and the OpenTelemetry Collector write
+them, plain or gzip. In a folder, *.jsonl and *.json are read, rotated ones
+(*.jsonl.1) and packed ones (*.gz) too. Lines that cannot be read are counted
+on stderr, the rest is shown. The exit code is 1 when nothing could be read.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
-    parser.epilog = EXAMPLES
-    parser.add_argument("paths", nargs="+", metavar="FILE_OR_DIR", help="files or folders of spans; - is stdin")
+    parser.epilog = _EXAMPLES
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        default=[_DEFAULT_PATH],
+        metavar="FILE_OR_DIR",
+        help=f"files or folders of spans, - for stdin (default: {_DEFAULT_PATH}, where callspan writes by default)",
+    )
     parser.add_argument("--io", action="store_true", help="show inputs and outputs: messages, documents, arguments")
     parser.add_argument("--full", action="store_true", help="with --io, do not cut long texts")
     which = parser.add_argument_group("which traces")
-    which.add_argument("--trace", type=_prefix, default="", metavar="ID", help="whose ID starts like this")
+    which.add_argument("--trace", type=_prefix, metavar="ID", help="whose ID starts like this")
     which.add_argument("--conversation", metavar="ID", help="with a span of this conversation")
     which.add_argument(
         "--kind",
@@ -57,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KIND",
-        help=f"with a span of this kind, and only such spans and the way to them; repeatable: {', '.join(KINDS)}",
+        help=f"with a span of this kind, given once or more: {', '.join(KINDS)}",
     )
     which.add_argument("--errors", action="store_true", help="with a span that failed")
     which.add_argument("--slowest", action="store_true", help="slowest first, instead of the newest last")
@@ -77,19 +90,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, choose and print. Returns 0, or 1 when nothing could be read. Raises `ReadError` for a missing path."""
-    with tempfile.TemporaryDirectory(prefix="callspan-view-") as folder:
+    with tempfile.TemporaryDirectory(prefix="callspan-view-") as folder, _no_collector():
         files = [file for path in arguments.paths for file in files_of(_from_stdin(folder) if path == "-" else path)]
         return _view(files, arguments)
+
+
+@contextlib.contextmanager
+def _no_collector() -> Iterator[None]:
+    """Switch the garbage collector off: there are no rings to find, only rows, which it would walk again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _view(files: list[Path], arguments: argparse.Namespace) -> int:
     report = LoadReport()
     wanted = Filter(arguments.conversation, frozenset(arguments.kind), arguments.errors)
-    traces = build_traces(load_rows(files, report, arguments.trace))
+    traces = build_traces(load_rows(files, report, arguments.trace or ""))
     found = [trace for trace in traces if wanted.finds(trace)]
     _complain(report)
     if not report.read:
-        sys.stderr.write(f"callspan view: no spans in {', '.join(arguments.paths)}\n")
+        why = "" if files else ": no *.jsonl or *.json there"
+        sys.stderr.write(f"callspan view: no spans in {', '.join(arguments.paths)}{why}\n")
         return 1
     limit = arguments.limit
     if limit is None:
@@ -113,8 +139,9 @@ def _print_trees(chosen: list[Shown], found: list[TraceOfRows], arguments: argpa
     columns = measure(chosen, terminal)
     digits = _digits(part.trace.trace_id for part in chosen)
     below = _contents_of(chosen, terminal, full=arguments.full) if arguments.io else None
+    printer = TreePrinter(terminal, columns, digits, below)
     for part in chosen:
-        draw_trace(part, terminal, columns, digits, below)
+        printer.print(part)
         terminal.print()
     for line in flow(_summary(chosen, found, arguments), terminal):
         terminal.print(line)
@@ -137,6 +164,8 @@ def _rows(chosen: Iterable[Shown]) -> Iterator[Row]:
 
 def _summary(chosen: list[Shown], found: list[TraceOfRows], arguments: argparse.Namespace) -> list[Piece]:
     """Return the facts of the last line: over all traces that were found, also those beyond the limit."""
+    if not found:
+        return [("no trace matches", "bold")]
     totals = Totals()
     for trace in found:
         totals.add(trace)
@@ -148,7 +177,7 @@ def _summary(chosen: list[Shown], found: list[TraceOfRows], arguments: argparse.
     ]
     if len(chosen) < len(found):
         order = "slowest" if arguments.slowest else "newest"
-        facts.append((f"the {len(chosen)} {order} shown, --limit 0 shows all", "dim"))
+        facts.append((f"showing the {order} {len(chosen)}, --limit 0 for all", "dim"))
     return facts
 
 

@@ -37,6 +37,7 @@ OUTCOME: Final = ("callspan.outcome",)
 REQUEST_MODEL: Final = ("gen_ai.request.model", "llm.request.model_name")
 RESPONSE_MODEL: Final = ("gen_ai.response.model", "llm.response.model_name")
 EITHER_MODEL: Final = ("llm.model_name", "embedding.model_name", "reranker.model_name")
+FINISH_REASONS: Final = ("gen_ai.response.finish_reasons", "llm.finish_reason")
 CONVERSATION: Final = ("gen_ai.conversation.id", "session.id")
 STEP: Final = ("callspan.conversation.step",)
 USER: Final = ("user.id", "enduser.id")
@@ -176,7 +177,7 @@ def read_response(attributes: Attributes) -> Tree:
     told = {
         "id": attributes.text("gen_ai.response.id"),
         "model": attributes.text(*RESPONSE_MODEL),
-        "finish_reasons": attributes.texts("gen_ai.response.finish_reasons", "llm.finish_reason"),
+        "finish_reasons": attributes.texts(*FINISH_REASONS),
         "service_tier": attributes.text("openai.response.service_tier"),
         "system_fingerprint": attributes.text("openai.response.system_fingerprint"),
         "request_id": attributes.text("callspan.response.request_id"),

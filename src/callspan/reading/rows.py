@@ -37,6 +37,7 @@ _WANTED: Final = frozenset(
         names.USAGE["input_tokens"],
         names.USAGE["output_tokens"],
         names.USAGE_SOURCE,
+        names.FINISH_REASONS,
         names.ERROR_TYPE,
     )
 )
@@ -62,6 +63,7 @@ class Row:
     input_tokens: int | None
     output_tokens: int | None
     estimated: bool
+    finish_reason: str | None
     conversation_id: str | None
     step: int | None
     service: str | None
@@ -135,6 +137,7 @@ def _row(place: Place, raw: RawSpan) -> Row:
         input_tokens=attributes.count(*names.USAGE["input_tokens"]),
         output_tokens=attributes.count(*names.USAGE["output_tokens"]),
         estimated=attributes.text(*names.USAGE_SOURCE) == "estimated",
+        finish_reason=_shared(next(iter(attributes.texts(*names.FINISH_REASONS) or ()), None)),
         conversation_id=_shared(attributes.text(*names.CONVERSATION)),
         step=attributes.count(*names.STEP),
         service=_shared(service_of(raw)),
