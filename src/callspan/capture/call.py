@@ -9,37 +9,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from callspan.capture.switch import switch
+from callspan.capture.switch import STREAM_BYTES, switch
 from callspan.guard import guard
 from callspan.model.span import STATUS_ERROR, InertSpan, Span
 from callspan.recording.errors import is_cancellation
 from callspan.recording.otel import SCOPE_KEY, SPAN_KEY, Context, get_context, put_back, set_context
-from callspan.recording.recorder import Recorder, account
+from callspan.recording.recorder import Opened, Recorder, account
 from callspan.recording.sites import Site
 from callspan.recording.snapshot import Chunk, freeze
-
-_STREAM_BYTES: Final = 262_144 + 4096
 
 
 class Call:
     """A call that is recorded. Its methods never raise."""
 
-    __slots__ = ("_chunks", "_count", "_first_chunk_ns", "_outer", "_own", "_recorder", "_size", "span")
+    __slots__ = ("_chunks", "_first_chunk_ns", "_outer", "_own", "_recorder", "_unkept", "span")
 
     get_context = staticmethod(get_context)
     set_context = staticmethod(set_context)
 
-    def __init__(self, recorder: Recorder, span: Any, own: Context, outer: Context) -> None:
-        """Hold the span, the context in which it is current, and the one around it."""
-        self._recorder = recorder
-        self.span: Span = span
-        self._own = own
-        self._outer = outer
+    _recorder: Recorder
+    _own: Context  # the context in which the span is current
+    _outer: Context  # the one around it
+    span: Span
 
     # -- stepping --------------------------------------------------------------------------------------------------
 
-    def enter(self) -> None:
-        """Make the span current on top of whatever is current now."""
+    def enter(self) -> tuple[Context, Context]:
+        """Make the span current on top of whatever is current now; return that context and the one around it."""
         current = get_context()
         if current is not self._outer:
             self._outer = current
@@ -48,6 +44,7 @@ class Call:
                 own[SCOPE_KEY] = self._own[SCOPE_KEY]
             self._own = Context(own)
         set_context(self._own)
+        return self._own, self._outer
 
     def leave(self) -> None:
         """Make current again what was, keeping what the user's code changed."""
@@ -56,35 +53,41 @@ class Call:
         else:
             put_back(self._own, self._outer)
 
-    def begin_stream(self) -> None:
-        """Prepare for chunks."""
+    @property
+    def contexts(self) -> tuple[Context, Context]:
+        """The context in which the span is current, and the one around it."""
+        return self._own, self._outer
+
+    def begin_stream(self) -> Callable[[Any], None]:
+        """Prepare for chunks; return what keeps a text chunk while the stream is smaller than `STREAM_BYTES`."""
         self._chunks: list[Any] = []
-        self._count = self._size = self._first_chunk_ns = 0
+        self._unkept = 0
+        return self._chunks.append
 
-    def chunk(self, item: Any) -> None:
-        """Note what a stream yielded; kept up to a bound, counted always."""
-        self._count += 1
-        if self._size > _STREAM_BYTES:
-            return
-        if type(item) is str and self._count > 1:
-            self._size += len(item)
-            self._chunks.append(item)
-        else:
-            self._keep_chunk(item)
+    def chunk(self, item: Any, size: int) -> int:
+        """Note any chunk of a stream that has `size` bytes so far, kept up to a bound, counted always; return the size.
 
-    def _keep_chunk(self, item: Any) -> None:
+        The first one and those that are no text have to come this way.
+        """
+        chunks = self._chunks
         try:
-            if self._count == 1:
+            if not chunks:
                 self._first_chunk_ns = self._recorder.ticks() - self.span._ticks  # noqa: SLF001 - same machine
+            elif size >= STREAM_BYTES:
+                self._unkept += 1
+                return size
             if type(item) is str:
-                self._size += len(item)
-                self._chunks.append(item)
-            else:
-                snapshot = freeze([item], None, self.span.site.open_objects)
-                self._size += snapshot[3] + 64
-                self._chunks.append(Chunk(snapshot))
+                chunks.append(item)
+                return size + len(item)
+            if self.span.site.reduce is not None:  # the user's reducer gets the user's own chunks
+                chunks.append(item)
+                return size + 64
+            snapshot = freeze([item], None, self.span.site.open_objects)
+            chunks.append(Chunk(snapshot))
+            return size + snapshot[3] + 64
         except Exception as error:  # noqa: BLE001 - our fault must not become the user's
             guard.note("noting a chunk", error)
+            return size
 
     # -- closing ---------------------------------------------------------------------------------------------------
 
@@ -98,19 +101,29 @@ class Call:
         else:
             put_back(self._own, self._outer)
         try:
-            if span.output is None:
-                self._keep_output(span, span.site, value)
-            recorder.seal(span, end_ns)
+            site = span.site
+            if span.output is None and site.capture_output:
+                if site.select_output is not None:
+                    value = site.select_output(value)
+                span.output = snapshot = freeze([value], None, site.open_objects)
+                span.size += snapshot[3]
+                if snapshot[4] or snapshot[5]:
+                    account(span, "output", snapshot)
+            if span.end_ns:  # nothing is called between this and the assignment: no other thread comes between
+                guard.count("span ended twice")
+            else:
+                span.end_ns = end_ns
+                recorder.sink(span)
         except Exception as error:  # noqa: BLE001
             self._seal_all_the_same(error, end_ns)
 
-    def finish_stream(self) -> None:
-        """Close the call with the chunks that came."""
+    def finish_stream(self, size: int) -> None:
+        """Close the call with the chunks that came, of `size` bytes."""
         span = self.span
         end_ns = span.start_ns + self._recorder.ticks() - span._ticks  # noqa: SLF001
         self.leave()
         try:
-            self._keep_chunks()
+            self._keep_chunks(size)
             self._recorder.seal(span, end_ns)
         except Exception as error:  # noqa: BLE001
             self._seal_all_the_same(error, end_ns)
@@ -122,7 +135,8 @@ class Call:
         self.leave()
         try:
             if hasattr(self, "_chunks"):
-                self._keep_chunks()
+                sizes = (len(chunk) if type(chunk) is str else 64 for chunk in self._chunks)
+                self._keep_chunks(sum(sizes))
             if type(error) is GeneratorExit:
                 span.outcome = "abandoned"
             elif is_cancellation(error):
@@ -151,28 +165,18 @@ class Call:
             self._recorder.seal(self.span, end_ns)
         guard.note("closing a call", fault)
 
-    def _keep_output(self, span: Span, site: Site, value: Any) -> None:
-        if not site.capture_output:
-            return
-        if site.select_output is not None:
-            value = site.select_output(value)
-        snapshot = span.output = freeze([value], None, site.open_objects)
-        span.size += snapshot[3]
-        if snapshot[4] or snapshot[5]:
-            account(span, "output", snapshot)
-
-    def _keep_chunks(self) -> None:
+    def _keep_chunks(self, size: int) -> None:
         span, chunks = self.span, self._chunks
-        span.stream = (self._count, self._first_chunk_ns if self._count else None)
+        span.stream = (len(chunks) + self._unkept, self._first_chunk_ns if chunks else None)
         if span.output is not None or not span.site.capture_output:
             return
         if span.site.reduce is not None:
-            self._keep_output(span, span.site, span.site.reduce(chunks))
+            span.output = self._recorder.freeze(span, "output", span.site.reduce(chunks))
             return
-        span.output = ([chunks], None, None, self._size, 0, None)
-        span.size += self._size
-        if len(chunks) < self._count:
-            span.truncated = {**(span.truncated or {}), "output": self._size}
+        span.output = ([chunks], None, None, size, 0, None)
+        span.size += size
+        if self._unkept:
+            span.truncated = {**(span.truncated or {}), "output": size}
 
 
 class UnsampledCall(Call):
@@ -180,32 +184,39 @@ class UnsampledCall(Call):
 
     __slots__ = ()
 
-    def begin_stream(self) -> None:
-        """Do nothing."""
+    def begin_stream(self) -> Callable[[Any], None]:
+        """Note nothing."""
+        return _ignore
 
-    def chunk(self, item: Any) -> None:
-        """Do nothing."""
+    def chunk(self, item: Any, size: int) -> int:
+        """Note nothing."""
+        return size
 
-    def finish(self, value: Any) -> None:
+    def finish(self, value: Any = None) -> None:
         """Leave."""
-        self.leave()
+        if get_context() is self._own:
+            set_context(self._outer)
+        else:
+            put_back(self._own, self._outer)
 
-    def finish_stream(self) -> None:
-        """Leave."""
-        self.leave()
+    finish_stream = fail = close = finish  # type: ignore[assignment] - whatever happened, there is nothing to record
 
-    def fail(self, error: BaseException) -> None:
-        """Leave."""
-        self.leave()
 
-    def close(self, error: BaseException | None) -> None:
-        """Leave."""
-        self.leave()
+def _ignore(item: Any) -> None:
+    """Do nothing with a chunk."""
+
+
+def make_call(kind: type[Call], recorder: Recorder, opened: Opened) -> Call:
+    """Make a call of what the recorder opened."""
+    call = kind.__new__(kind)
+    call._recorder = recorder  # noqa: SLF001 - its constructor
+    call.span, call._own, call._outer = opened  # type: ignore[assignment]  # noqa: SLF001
+    return call
 
 
 def opener(recorder: Recorder) -> Callable[[Site, tuple[Any, ...], dict[str, Any]], Call | None]:
     """Return the function that opens calls of decorated functions for one recorder."""
-    open_span, start, freeze_arguments = recorder.open, recorder.start, recorder.freeze_arguments
+    open_span, ticks, clock, new_call = recorder.open, recorder.ticks, recorder.clock, Call.__new__
 
     def open_call(site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
         """Open a call and make it current; None when nothing is recorded and nothing has to be current for it."""
@@ -216,17 +227,26 @@ def opener(recorder: Recorder) -> Callable[[Site, tuple[Any, ...], dict[str, Any
             span, own, outer = opened
             if type(span) is InertSpan:
                 set_context(own)
-                return UnsampledCall(recorder, span, own, outer)
+                return make_call(UnsampledCall, recorder, opened)
             if site.select_input is not None:
                 _select_input(recorder, span, site, args, kwargs)
             elif site.capture_input:
-                freeze_arguments(span, args, kwargs)
-            start(span)
+                roots = [*args[1:]] if site.skip_first else [*args]
+                if kwargs:
+                    roots += kwargs.values()
+                span.input = snapshot = freeze(roots, (*kwargs,))
+                span.size += snapshot[3]
+                if snapshot[4] or snapshot[5]:
+                    account(span, "input", snapshot)
+            call = new_call(Call)  # make_call, without calling it for every span
+            call._recorder, call.span, call._own, call._outer = recorder, span, own, outer
             set_context(own)
-            return Call(recorder, span, own, outer)
+            span._ticks = started = ticks()  # noqa: SLF001 - the last thing before the user's code
+            span.start_ns = started + clock.offset_ns
         except Exception as error:  # noqa: BLE001
             guard.note("opening a call", error)
             return None
+        return call
 
     return open_call
 
@@ -240,15 +260,12 @@ def block_opener(recorder: Recorder) -> Callable[[Site, Any], Call | None]:
             opened = recorder.open(site)
             if opened is None:
                 return None
-            span, own, outer = opened
-            call: Call
-            if type(span) is InertSpan:
-                call = UnsampledCall(recorder, span, own, outer)
-            else:
-                call = Call(recorder, span, own, outer)
+            span, own, _ = opened
+            call = make_call(UnsampledCall if type(span) is InertSpan else Call, recorder, opened)
+            if type(span) is Span:
                 if given is not None:
-                    call.span.input = recorder.freeze(call.span, "input", given)
-                recorder.start(call.span)
+                    span.input = recorder.freeze(span, "input", given)
+                recorder.start(span)
             set_context(own)
         except Exception as error:  # noqa: BLE001
             guard.note("opening a block", error)

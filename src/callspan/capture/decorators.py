@@ -93,7 +93,9 @@ def _decorate(function: Any, options: dict[str, Any]) -> Any:
     if isinstance(function, staticmethod | classmethod):
         return type(function)(_decorate(function.__func__, options))
     if isinstance(function, type) or not callable(function):
-        raise ConfigurationError("observe", function, "decorate a function or a method; for a class, decorate its methods")
+        raise ConfigurationError(
+            "observe", function, "decorate a function or a method; for a class, decorate its methods"
+        )
     site = _site(function, options)
     kind = colour(function)
     if kind == "iterable_coroutine":

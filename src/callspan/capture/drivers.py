@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from callspan.capture.switch import switch
+from callspan.capture.switch import STREAM_BYTES, switch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -69,23 +69,34 @@ def drive_generator(function: AnyFunction, site: Site) -> AnyFunction:
         open_call = switch.open_call
         if open_call is None or (call := open_call(site, args, kwargs)) is None:
             return (yield from function(*args, **kwargs))
-        call.begin_stream()
-        chunk, enter, leave = call.chunk, call.enter, call.leave
+        keep, current, make_current = call.begin_stream(), call.get_context, call.set_context
+        own, outer = call.contexts
+        size = -1  # until the first chunk
         try:
             generator = function(*args, **kwargs)
             step, value = generator.send, None
             while True:
                 item = step(value)
-                leave()
-                chunk(item)
+                if current() is own:  # what leave() and enter() do, without calling them for every chunk
+                    make_current(outer)
+                else:
+                    call.leave()
+                if type(item) is str and -1 < size < STREAM_BYTES:
+                    size += len(item)
+                    keep(item)
+                else:
+                    size = call.chunk(item, max(size, 0))
                 try:
                     value = yield item
                     step = generator.send
                 except BaseException as thrown:  # whatever the consumer throws, the user's generator gets
                     value, step = _without_our_frame(thrown), generator.throw
-                enter()
+                if current() is outer:
+                    make_current(own)
+                else:
+                    own, outer = call.enter()
         except StopIteration as stop:
-            call.finish_stream()
+            call.finish_stream(max(size, 0))
             return stop.value
         except BaseException as error:
             call.fail(error)
@@ -101,6 +112,7 @@ def drive_async_generator(function: AnyFunction, site: Site) -> AnyFunction:
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         open_call = switch.open_call
         call = None if open_call is None else open_call(site, args, kwargs)
+        size = 0
         if call is not None:
             call.begin_stream()
         try:
@@ -110,7 +122,7 @@ def drive_async_generator(function: AnyFunction, site: Site) -> AnyFunction:
                 item = await step
                 if call is not None:
                     call.leave()
-                    call.chunk(item)
+                    size = call.chunk(item, size)
                 try:
                     sent = yield item
                 except BaseException as thrown:
@@ -123,7 +135,7 @@ def drive_async_generator(function: AnyFunction, site: Site) -> AnyFunction:
                     step = generator.asend(sent)
         except StopAsyncIteration:
             if call is not None:
-                call.finish_stream()
+                call.finish_stream(size)
         except BaseException as error:
             if call is not None:
                 call.fail(error)

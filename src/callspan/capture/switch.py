@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     OpenCall = Callable[[Site, tuple[Any, ...], dict[str, Any]], Call | None]
 
 
+STREAM_BYTES: Final = 262_144 + 4096
+"""How much of a stream is kept: the limit of a text, and the margin that redaction needs beyond it."""
+
+
 class Switch:
     """Holds what is on: ways to open calls of decorated functions and blocks, and the recorder; None when off."""
 

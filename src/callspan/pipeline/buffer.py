@@ -2,7 +2,8 @@
 
 `offer` runs on every caller's thread: one append, one addition, two comparisons and no lock, so it may be called from a
 signal handler or a finaliser that interrupts another `offer`. Plain `+=` on the counters is safe under the GIL: no
-thread switch happens between its load and its store, since no call stands in between.
+thread switch happens between its load and its store, since no call stands in between. What leaves is counted before it
+is taken off, so `offered` may for a moment be too high and never too low: whoever waits for it cannot stop too early.
 """
 
 from __future__ import annotations
@@ -64,15 +65,15 @@ class Buffer:
 
     @property
     def offered(self) -> int:
-        """All spans that ever came."""
+        """All spans that ever came; for a moment one more per thread that takes spans off."""
         return self.taken + self.dropped + len(self._spans)
 
     def offer(self, span: Span) -> None:
         """Take a sealed span; the oldest ones make room when it is full."""
         spans = self._spans
+        self._bytes_in += span.size  # first, since Ctrl-C can come in after a call
         spans.append(span)
-        self._bytes_in += span.size
-        if not self.awake or len(spans) >= self._wake_spans or self.waiting_bytes >= self._wake_bytes:
+        if not self.awake or len(spans) >= self._wake_spans or self._bytes_in - self._bytes_out >= self._wake_bytes:
             if len(spans) > self._max_spans or self.waiting_bytes > self._max_bytes:
                 self._make_room()
             self._attend()
@@ -80,23 +81,26 @@ class Buffer:
     def _make_room(self) -> None:
         spans = self._spans
         while len(spans) > self._max_spans or (self.waiting_bytes > self._max_bytes and len(spans) > 1):
+            self.dropped += 1
             try:
                 oldest = spans.popleft()
             except IndexError:  # the worker was faster
+                self.dropped -= 1
                 return
             size = oldest.size
             self._bytes_dropped += size
-            self.dropped += 1
 
     def take(self, count: int) -> list[Span]:
-        """Return up to `count` of the oldest spans; called by one thread at a time."""
-        spans, taken = self._spans, []
+        """Return up to `count` of the oldest spans."""
+        spans: deque[Span] = self._spans
+        taken: list[Span] = []
         while len(taken) < count:
+            self.taken += 1
             try:
                 span = spans.popleft()
             except IndexError:
+                self.taken -= 1
                 break
             taken.append(span)
             self._bytes_out += span.size
-        self.taken += len(taken)
         return taken

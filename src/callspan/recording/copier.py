@@ -15,7 +15,9 @@ from callspan.recording.known_types import describe
 
 SNAPSHOT_BYTES: Final = 1_048_576
 STRING_BYTES: Final = 262_144
-MARGIN_BYTES: Final = 4096  # kept beyond a limit and dropped after redaction, so that no half of a secret survives a cut
+MARGIN_BYTES: Final = (
+    4096  # kept beyond a limit and dropped after redaction, so that no half of a secret survives a cut
+)
 _NODES: Final = 8192
 _ITEMS: Final = 1024  # of one container
 _NUMBERS: Final = 8192  # of one vector

@@ -83,5 +83,3 @@ def _read(span: Span, facts: Facts) -> None:
     reader = span.reader or results.READERS.get(span.kind)
     if reader is not None:
         reader(span, facts)
-
-

@@ -59,36 +59,37 @@ class Recorder:
         trace_id = 0
         parent_id = trace_state = scope = None
         if outer:
-            if SUPPRESS_KEY in outer or PLAIN_SUPPRESS_KEY in outer:
-                if outer.get(SUPPRESS_KEY) or outer.get(PLAIN_SUPPRESS_KEY):
-                    return None
             parent: Any = outer.get(SPAN_KEY)
-            scope = outer.get(SCOPE_KEY)
             kind = type(parent)
-            if kind is Span:
-                trace_id, parent_id, trace_state = parent.trace_id, parent.span_id, parent.trace_state
-            elif parent is None:
-                pass
-            elif kind is InertSpan:
+            if kind is InertSpan:
                 if parent.trace_id:
                     return None
-            else:
+            elif kind is Span:
+                trace_id, parent_id, trace_state = parent.trace_id, parent.span_id, parent.trace_state
+            elif parent is not None:
                 context = parent.get_span_context()
                 if context.is_valid:
                     if not context.trace_flags.sampled:
                         return None
                     trace_id, parent_id, trace_state = context.trace_id, context.span_id, context.trace_state
-        new: dict[str, object] = {**outer} if outer else {}
-        if scope is not None and scope.step is None and scope.conversation_id is not None:
-            new[SCOPE_KEY] = scope = scope.turn()
+            if outer.get(SUPPRESS_KEY) or outer.get(PLAIN_SUPPRESS_KEY):
+                return None
+            scope = outer.get(SCOPE_KEY)
+            if scope is not None and scope.step is None and scope.conversation_id is not None:
+                scope = scope.turn()
+                own: dict[str, object] = {**outer, SCOPE_KEY: scope}
+            else:
+                own = {**outer}
+        else:
+            own = {}
         random_bits = self.ids.random_bits
         if not trace_id:
             trace_id = random_bits(128) or 1
             if self.bound is not None and trace_id & MASK >= self.bound:
                 self.sampled_out += 1
-                new[SPAN_KEY] = inert = InertSpan(trace_id, random_bits(64) or 1)
-                return inert, Context(new), outer
-        new[SPAN_KEY] = span = Span()
+                own[SPAN_KEY] = inert = InertSpan(trace_id, random_bits(64) or 1)
+                return inert, Context(own), outer
+        own[SPAN_KEY] = span = Span()
         span._recording = self  # noqa: SLF001 - the recorder is the other half of a span
         span.name = site.name
         span.kind = site.kind
@@ -107,26 +108,13 @@ class Recorder:
         span.usage_below = False
         span.input = span.output = span.attributes = span.events = span.links = span.prompts = None
         span.error = span.status_message = span.stream = span.truncated = span.facts = None
-        return span, Context(new), outer
+        return span, Context(own), outer
 
     def start(self, span: Span) -> None:
         """Start the span's clock; the last thing before the user's code runs."""
         ticks = self.ticks()
         span._ticks = ticks  # noqa: SLF001
         span.start_ns = ticks + self.clock.offset_ns
-
-    def freeze_arguments(self, span: Span, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Take the snapshot of a call's arguments; names are put to them in the worker."""
-        roots = [*args[1:]] if span.site.skip_first else [*args]
-        if kwargs:
-            roots += kwargs.values()
-            snapshot = freeze(roots, (*kwargs,))
-        else:
-            snapshot = freeze(roots, ())
-        span.input = snapshot
-        span.size += snapshot[3]
-        if snapshot[4] or snapshot[5]:
-            account(span, "input", snapshot)
 
     def freeze(self, span: Span, field: str, value: object) -> Snapshot | None:
         """Take a private copy of one value for `field` of the span; never raises."""

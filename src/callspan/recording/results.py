@@ -12,7 +12,15 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from callspan.model.facts import MISSING, Facts, PromptUse, ToolFacts
-from callspan.model.messages import Message, parse_json, read_message, read_messages, read_tool_call, text_message, texts_of
+from callspan.model.messages import (
+    Message,
+    parse_json,
+    read_message,
+    read_messages,
+    read_tool_call,
+    text_message,
+    texts_of,
+)
 from callspan.model.prompt import RenderedPrompt, recent_texts
 from callspan.model.retrieval import read_documents, read_vectors
 from callspan.model.span import Span
@@ -246,7 +254,11 @@ def read_tool(span: Span, facts: Facts) -> None:
     tool = span.site.tool = span.site.tool or _describe_tool(span.site)
     call_id = _first_text(facts.input, ("tool_call_id", "call_id"))
     facts.tool = ToolFacts(span.name, tool.description, tool.parameters, call_id)
-    if isinstance(facts.input, dict) and set(facts.input) == {"tool_call"} and isinstance(facts.input["tool_call"], dict):
+    if (
+        isinstance(facts.input, dict)
+        and set(facts.input) == {"tool_call"}
+        and isinstance(facts.input["tool_call"], dict)
+    ):
         call = read_tool_call(facts.input["tool_call"])
         facts.tool.call_id, facts.input = call.get("id"), call.get("arguments", MISSING)
     facts.output = parse_json(facts.output) if isinstance(facts.output, str) else facts.output

@@ -56,9 +56,7 @@ class Scope:
 
     def use_prompt(self, rendered: Any) -> Scope:
         """Return the scope in which model calls come from this prompt too."""
-        return Scope(
-            self.conversation_id, self.step, self.user_id, self.tags, self.metadata, (*self.prompts, rendered)
-        )
+        return Scope(self.conversation_id, self.step, self.user_id, self.tags, self.metadata, (*self.prompts, rendered))
 
     def turn(self) -> Scope:
         """Return the scope inside the next turn of the conversation."""

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, Final
 
 from callspan.recording.copier import SNAPSHOT_BYTES, Copier
 
 _ITEMS: Final = 1024  # longer containers go to the copier, which counts nodes
 _NUMBERS: Final = 32_768  # a longer vector does, too
+_DEEP_ITEMS: Final = 100_000
 _FOREIGN: Final = -1
 _MARSHAL_VERSION: Final = 4  # the first whose references end cycles and shared structures
 
@@ -28,6 +30,10 @@ Snapshot = tuple[list[Any], "tuple[str, ...] | None", "bytes | None", int, int, 
 `size` is roughly the bytes held, `cut bytes` the original size where something had to be left out, else 0. `prompts`
 are the rendered prompts that were seen.
 """
+
+_copy_dict: Final = dict.copy
+_values_of: Final = dict.values
+_chain: Final = chain.from_iterable
 
 
 class Chunk:
@@ -68,16 +74,16 @@ def freeze(roots: list[Any], names: tuple[str, ...] | None = None, open_objects:
         else:
             before = len(deep)
             added = _FOREIGN
-            if kind is dict and len(root) <= _ITEMS:
-                roots[index] = copied = root.copy()
-                added = _check_values(copied.values(), deep)
+            if kind is dict:
+                if len(root) <= _ITEMS:
+                    roots[index] = copied = root.copy()
+                    added = _check(copied.values(), deep)
             elif kind is list or kind is tuple:
-                if _is_vector(root):
-                    deep.append(root)
-                    added = 0
-                elif len(root) <= _ITEMS:
-                    roots[index] = rows = [*root]
-                    added = _copy_rows(rows, deep)
+                try:  # nearly always all items are dictionaries: then copying them, and the walk, run in C
+                    roots[index] = rows = [*map(_copy_dict, root if len(root) <= _ITEMS else (0,))]
+                    added = _check(_chain(map(_values_of, rows)), deep)
+                except TypeError:
+                    added = _copy_items(roots, index, root, deep)
             if added == _FOREIGN:
                 del deep[before:]
                 foreign = [index] if foreign is None else [*foreign, index]
@@ -86,8 +92,11 @@ def freeze(roots: list[Any], names: tuple[str, ...] | None = None, open_objects:
     blob = None
     if deep:
         try:
-            blob = marshal.dumps(deep, _MARSHAL_VERSION)
-            size += len(blob)
+            if sum(map(len, deep)) <= _DEEP_ITEMS:
+                blob = marshal.dumps(deep, _MARSHAL_VERSION)
+                size += len(blob)
+            else:
+                size = SNAPSHOT_BYTES + 1
         except ValueError:  # something in there is not plain, or it is nested too deeply
             size = SNAPSHOT_BYTES + 1
     if size > SNAPSHOT_BYTES:
@@ -97,46 +106,39 @@ def freeze(roots: list[Any], names: tuple[str, ...] | None = None, open_objects:
     return roots, names, blob, size, 0, None
 
 
-def _copy_rows(rows: list[Any], deep: list[Any]) -> int:
-    """Copy the dictionaries in `rows`, a list of our own; return the size, or _FOREIGN."""
+def _copy_items(roots: list[Any], index: int, root: Any, deep: list[Any]) -> int:
+    """Copy a list that holds other things than dictionaries, too; return the size, or _FOREIGN."""
+    if _is_vector(root):
+        deep.append(root)
+        return 0
+    if len(root) > _ITEMS:
+        return _FOREIGN
+    roots[index] = rows = [*root]
     size = 0
     for place, row in enumerate(rows):
-        kind = type(row)
-        if kind is dict:
-            rows[place] = row = row.copy()
-            for value in row.values():  # the loop of _check_values, inlined: this one runs for every document
-                kind = type(value)
-                if kind is str:
-                    size += len(value)
-                elif kind is int or kind is float or value is None or kind is bool:
-                    pass
-                elif (kind is dict or kind is list or kind is tuple) and (len(value) <= _ITEMS or _is_vector(value)):
-                    deep.append(value)
-                else:
-                    return _FOREIGN
-        elif kind is str:
-            size += len(row)
-        elif kind is int or kind is float or row is None or kind is bool:
-            pass
-        elif (kind is list or kind is tuple) and (len(row) <= _ITEMS or _is_vector(row)):
-            deep.append(row)
+        if type(row) is dict:
+            rows[place] = copied = row.copy()
+            added = _check(copied.values(), deep)
         else:
+            added = _check((row,), deep)
+        if added == _FOREIGN:
             return _FOREIGN
+        size += added
     return size
 
 
-def _check_values(values: Any, deep: list[Any]) -> int:
-    """Weigh the values of a dictionary of our own and note the containers among them; return the size or _FOREIGN."""
+def _check(values: Iterable[Any], deep: list[Any]) -> int:
+    """Weigh the values of containers of our own and note the containers among them; return the size, or _FOREIGN."""
     size = 0
     for value in values:
         kind = type(value)
         if kind is str:
             size += len(value)
-        elif kind is int or kind is float or value is None or kind is bool:
+        elif kind is float or kind is int:
             pass
-        elif (kind is dict or kind is list or kind is tuple) and (len(value) <= _ITEMS or _is_vector(value)):
+        elif kind is dict or kind is list or kind is tuple:
             deep.append(value)
-        else:
+        elif value is not None and kind is not bool:
             return _FOREIGN
     return size
 
