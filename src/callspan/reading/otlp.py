@@ -53,7 +53,15 @@ class RawSpan:
 
 
 def read_request(tree: object, complain: Complain) -> Iterator[RawSpan | None]:
-    """Yield every span of a request, None in the place of one that cannot be read; `complain` is told of those."""
+    """Yield every span of a request, or of a list of them; None in the place of one that cannot be read.
+
+    `complain` is told of those, and of what is no request.
+    """
+    for request in tree if isinstance(tree, list) and tree else [tree]:
+        yield from _read_one(request, complain)
+
+
+def _read_one(tree: object, complain: Complain) -> Iterator[RawSpan | None]:
     if not isinstance(tree, dict):
         complain(NOT_A_REQUEST)
         return
