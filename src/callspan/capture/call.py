@@ -7,7 +7,7 @@ never current while a generator is suspended. Closing a call twice is harmless.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from callspan.capture.switch import STREAM_BYTES, switch
 from callspan.guard import guard
@@ -188,18 +188,25 @@ class UnsampledCall(Call):
         """Note nothing."""
         return _ignore
 
-    def chunk(self, item: Any, size: int) -> int:
+    def chunk(self, item: Any, size: int) -> int:  # noqa: ARG002
         """Note nothing."""
         return size
 
-    def finish(self, value: Any = None) -> None:
+    def finish(self, value: Any) -> None:  # noqa: ARG002
         """Leave."""
-        if get_context() is self._own:
-            set_context(self._outer)
-        else:
-            put_back(self._own, self._outer)
+        self.leave()
 
-    finish_stream = fail = close = finish  # type: ignore[assignment] - whatever happened, there is nothing to record
+    def finish_stream(self, size: int) -> None:  # noqa: ARG002
+        """Leave."""
+        self.leave()
+
+    def fail(self, error: BaseException) -> None:  # noqa: ARG002
+        """Leave."""
+        self.leave()
+
+    def close(self, error: BaseException | None) -> None:  # noqa: ARG002
+        """Leave."""
+        self.leave()
 
 
 def _ignore(item: Any) -> None:
@@ -210,7 +217,7 @@ def make_call(kind: type[Call], recorder: Recorder, opened: Opened) -> Call:
     """Make a call of what the recorder opened."""
     call = kind.__new__(kind)
     call._recorder = recorder  # noqa: SLF001 - its constructor
-    call.span, call._own, call._outer = opened  # type: ignore[assignment]  # noqa: SLF001
+    call.span, call._own, call._outer = opened  # noqa: SLF001
     return call
 
 
@@ -239,7 +246,7 @@ def opener(recorder: Recorder) -> Callable[[Site, tuple[Any, ...], dict[str, Any
                 if snapshot[4] or snapshot[5]:
                     account(span, "input", snapshot)
             call = new_call(Call)  # make_call, without calling it for every span
-            call._recorder, call.span, call._own, call._outer = recorder, span, own, outer
+            call._recorder, call.span, call._own, call._outer = recorder, span, own, outer  # noqa: SLF001
             set_context(own)
             span._ticks = started = ticks()  # noqa: SLF001 - the last thing before the user's code
             span.start_ns = started + clock.offset_ns

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from callspan.recording.scope import Scope
 
 
-class _Block:
+class ScopeBlock:
     """Changes the context for a block and puts it back by value."""
 
     __slots__ = ("_change", "_entered")
@@ -67,17 +67,17 @@ class _Block:
         self.__exit__(kind, error, trace)
 
 
-def _scope_block(change: Callable[[Scope], Scope]) -> _Block:
+def _scope_block(change: Callable[[Scope], Scope]) -> ScopeBlock:
     def put(context: dict[str, Any]) -> None:
         from callspan.recording.otel import SCOPE_KEY  # noqa: PLC0415
         from callspan.recording.scope import EMPTY_SCOPE  # noqa: PLC0415
 
-        context[SCOPE_KEY] = change(context.get(SCOPE_KEY) or EMPTY_SCOPE)
+        context[SCOPE_KEY] = change(context.get(SCOPE_KEY, EMPTY_SCOPE))
 
-    return _Block(put)
+    return ScopeBlock(put)
 
 
-def conversation(conversation_id: str, *, user_id: str | None = None, step: int | None = None) -> _Block:
+def conversation(conversation_id: str, *, user_id: str | None = None, step: int | None = None) -> ScopeBlock:
     """Put a conversation ID and the number of the turn on every span of the block.
 
     A turn is the outermost callspan span inside the block; turns are numbered from 1 per conversation, in the order in
@@ -96,7 +96,7 @@ def conversation(conversation_id: str, *, user_id: str | None = None, step: int 
 
 def context(
     *, user_id: str | None = None, tags: Iterable[str] = (), metadata: Mapping[str, Any] | None = None
-) -> _Block:
+) -> ScopeBlock:
     """Put a user, tags and metadata on every span of the block; nested blocks add up, the innermost user counts."""
     if isinstance(tags, str):
         raise ConfigurationError("tags", tags, 'give a list of strings, as in tags=["beta"]')
@@ -110,7 +110,7 @@ def context(
     return _scope_block(add)
 
 
-def using_prompt(rendered: Any) -> _Block:
+def using_prompt(rendered: Any) -> ScopeBlock:
     """Say that the model calls of the block come from this rendered prompt, where the text itself does not reach them.
 
     Takes what `PromptTemplate.format` and `callspan.prompt` return; raises `ConfigurationError` for anything else.
@@ -120,7 +120,7 @@ def using_prompt(rendered: Any) -> _Block:
     return _scope_block(lambda scope: scope.use_prompt(rendered))
 
 
-def suppress() -> _Block:
+def suppress() -> ScopeBlock:
     """Record nothing in the block, by callspan or by OpenTelemetry instrumentations that honour its suppression."""
 
     def put(context: dict[str, Any]) -> None:
@@ -128,4 +128,4 @@ def suppress() -> _Block:
 
         context[SUPPRESS_KEY] = True
 
-    return _Block(put)
+    return ScopeBlock(put)

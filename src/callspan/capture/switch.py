@@ -10,13 +10,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from callspan.capture.call import Call
     from callspan.recording.recorder import Recorder
     from callspan.recording.sites import Site
 
-    OpenBlock = Callable[[Site, Any], Call | None]
-    OpenCall = Callable[[Site, tuple[Any, ...], dict[str, Any]], Call | None]
-
+    # Both return a `capture.call.Call`, or None where nothing is recorded; naming it here would close a circle.
+    OpenBlock = Callable[[Site, Any], Any]
+    OpenCall = Callable[[Site, tuple[Any, ...], dict[str, Any]], Any]
 
 STREAM_BYTES: Final = 262_144 + 4096
 """How much of a stream is kept: the limit of a text, and the margin that redaction needs beyond it."""

@@ -18,8 +18,13 @@ if TYPE_CHECKING:
     from callspan.model.kinds import Kind
 
 Outcome = Literal["ok", "error", "cancelled", "abandoned", "incomplete"]
-Snapshot = tuple[list[Any], "bytes | None"]
-"""A private copy of a value, taken on the caller's thread and opened in the worker (`recording.snapshot`)."""
+Snapshot = tuple[list[Any], "tuple[str, ...] | None", "bytes | None", int, int, "list[Any] | None"]
+"""Private copies of values: roots, names, blob, size, cut bytes, prompts. A bare tuple: two are made for every span.
+
+`names` are those of the last roots where they were keyword arguments, None where the one root is the value itself.
+`size` is roughly the bytes held, `cut bytes` the original size where something had to be left out, else 0. `prompts`
+are the rendered prompts that were seen. Made and opened by `recording.snapshot`.
+"""
 
 STATUS_UNSET: Final = 0
 STATUS_OK: Final = 1
@@ -81,7 +86,7 @@ class Link:
         self.attributes = attributes
 
 
-def _unbound_context(trace_id: int, span_id: int, sampled: bool, trace_state: Any) -> Any:
+def _unbound_context(*_: Any) -> Any:
     message = "callspan.recording.otel has not been imported"
     raise RuntimeError(message)
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from callspan.guard import guard
 from callspan.model.facts import MISSING, Facts
-from callspan.model.span import Span
+from callspan.model.span import Snapshot, Span
 from callspan.recording import results
 from callspan.recording.plain import plain
-from callspan.recording.snapshot import Snapshot, thaw
+from callspan.recording.snapshot import thaw
 
 
 def open_facts(span: Span) -> Facts:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from callspan.guard import guard
-from callspan.model.span import STATUS_UNSET, ErrorFacts, InertSpan, Span
+from callspan.model.span import STATUS_UNSET, ErrorFacts, InertSpan, Snapshot, Span
 from callspan.recording import errors
 from callspan.recording.clock import Clock
 from callspan.recording.ids import IdSource, ids
@@ -23,14 +23,14 @@ from callspan.recording.otel import (
 )
 from callspan.recording.sampling import MASK
 from callspan.recording.sites import Site
-from callspan.recording.snapshot import Snapshot, freeze
+from callspan.recording.snapshot import freeze
 
 if TYPE_CHECKING:
     from callspan.model.facts import Facts
 
 Sink = Callable[[Span], object]
-Opened = tuple["Span | InertSpan", Context, Context]
-"""A span, the context in which it is current, and the context around it."""
+Opened = tuple[Any, Context, Context]
+"""A `Span` or an `InertSpan`, the context in which it is current, and the context around it."""
 
 
 class Recorder:
@@ -49,7 +49,7 @@ class Recorder:
         self.ticks: Final = self.clock.ticks
         self.sampled_out = 0
 
-    def open(self, site: Site) -> Opened | None:
+    def open(self, site: Site) -> Opened | None:  # noqa: PLR0915 - one flat sequence: a call here shows in every span
         """Make a span under what is current; None when nothing is to be recorded here.
 
         Nothing is recorded while suppressed and below an unsampled root; an unsampled root itself comes back inert,
@@ -57,8 +57,11 @@ class Recorder:
         """
         outer = get_context()
         trace_id = 0
-        parent_id = trace_state = scope = None
+        parent_id = trace_state = None
+        scope: Any = None
         if outer:
+            if outer.get(SUPPRESS_KEY):
+                return None
             parent: Any = outer.get(SPAN_KEY)
             kind = type(parent)
             if kind is InertSpan:
@@ -72,7 +75,7 @@ class Recorder:
                     if not context.trace_flags.sampled:
                         return None
                     trace_id, parent_id, trace_state = context.trace_id, context.span_id, context.trace_state
-            if outer.get(SUPPRESS_KEY) or outer.get(PLAIN_SUPPRESS_KEY):
+            if outer.get(PLAIN_SUPPRESS_KEY):
                 return None
             scope = outer.get(SCOPE_KEY)
             if scope is not None and scope.step is None and scope.conversation_id is not None:
@@ -87,7 +90,8 @@ class Recorder:
             trace_id = random_bits(128) or 1
             if self.bound is not None and trace_id & MASK >= self.bound:
                 self.sampled_out += 1
-                own[SPAN_KEY] = inert = InertSpan(trace_id, random_bits(64) or 1)
+                own[SPAN_KEY] = inert = InertSpan.__new__(InertSpan)
+                inert.trace_id, inert.span_id = trace_id, random_bits(64) or 1
                 return inert, Context(own), outer
         own[SPAN_KEY] = span = Span()
         span._recording = self  # noqa: SLF001 - the recorder is the other half of a span
@@ -151,11 +155,12 @@ class Recorder:
         """End the span and hand it to the sink; the second time is counted and does nothing."""
         if end_ns is None:
             end_ns = span.start_ns + self.ticks() - span._ticks  # noqa: SLF001
+        end_ns = max(end_ns, span.start_ns)
         # No call stands between the check and the assignment, so no other thread can come between them.
         if span.end_ns:
             guard.count("span ended twice")
             return
-        span.end_ns = end_ns if end_ns > span.start_ns else span.start_ns
+        span.end_ns = end_ns
         self.sink(span)
 
 

@@ -14,22 +14,16 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, Final
 
+from callspan.model.span import Snapshot
 from callspan.recording.copier import SNAPSHOT_BYTES, Copier
 
 _ITEMS: Final = 1024  # longer containers go to the copier, which counts nodes
 _NUMBERS: Final = 32_768  # a longer vector does, too
 _DEEP_ITEMS: Final = 100_000
+_MANY: Final = 8  # of so many alike, the first and the last are measured
 _FOREIGN: Final = -1
 _MARSHAL_VERSION: Final = 4  # the first whose references end cycles and shared structures
 
-
-Snapshot = tuple[list[Any], "tuple[str, ...] | None", "bytes | None", int, int, "list[Any] | None"]
-"""Private copies: roots, names, blob, size, cut bytes, prompts; a bare tuple, since two are made for every span.
-
-`names` are those of the last roots where they were keyword arguments, None where the one root is the value itself.
-`size` is roughly the bytes held, `cut bytes` the original size where something had to be left out, else 0. `prompts`
-are the rendered prompts that were seen.
-"""
 
 _copy_dict: Final = dict.copy
 _values_of: Final = dict.values
@@ -89,10 +83,24 @@ def freeze(roots: list[Any], names: tuple[str, ...] | None = None, open_objects:
                 foreign = [index] if foreign is None else [*foreign, index]
             else:
                 size += added
+    if not deep and foreign is None and size <= SNAPSHOT_BYTES:
+        return roots, names, None, size, 0, None
+    return _finish(roots, names, size, deep, foreign, open_objects)
+
+
+def _finish(
+    roots: list[Any],
+    names: tuple[str, ...] | None,
+    size: int,
+    deep: list[Any],
+    foreign: list[int] | None,
+    open_objects: bool,  # noqa: FBT001 - hot
+) -> Snapshot:
+    """Copy what lies deeper in one go, and what is foreign or too much with the copier."""
     blob = None
     if deep:
         try:
-            if sum(map(len, deep)) <= _DEEP_ITEMS:
+            if sum(map(len, deep if len(deep) < _MANY else (deep[0], deep[-1]))) <= _DEEP_ITEMS:
                 blob = marshal.dumps(deep, _MARSHAL_VERSION)
                 size += len(blob)
             else:
@@ -130,6 +138,7 @@ def _copy_items(roots: list[Any], index: int, root: Any, deep: list[Any]) -> int
 def _check(values: Iterable[Any], deep: list[Any]) -> int:
     """Weigh the values of containers of our own and note the containers among them; return the size, or _FOREIGN."""
     size = 0
+    note = deep.append
     for value in values:
         kind = type(value)
         if kind is str:
@@ -137,7 +146,7 @@ def _check(values: Iterable[Any], deep: list[Any]) -> int:
         elif kind is float or kind is int:
             pass
         elif kind is dict or kind is list or kind is tuple:
-            deep.append(value)
+            note(value)
         elif value is not None and kind is not bool:
             return _FOREIGN
     return size

@@ -1,0 +1,119 @@
+"""Patches on other people's classes: put on once, taken off exactly, silent where somebody has patched on top of us.
+
+Loads wrapt, and through it asyncio and email, so only `instrument()` leads here.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, Final
+
+import wrapt
+
+from callspan.guard import guard
+
+Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
+"""What runs in place of a method: `wrapper(wrapped, instance, args, kwargs)`, with `wrapped` already bound."""
+
+_ABSENT: Final = object()
+
+
+class Patch:
+    """One patched attribute of a class or module."""
+
+    __slots__ = ("_was_own", "is_on", "name", "original", "owner", "replacement")
+
+    def __init__(self, owner: Any, name: str, wrapper: Wrapper) -> None:
+        """Replace `owner.name`. Raises `AttributeError` where there is nothing of that name."""
+        self.owner = owner
+        self.name = name
+        self.is_on = True
+        self.original = _stored(owner, name)
+        self._was_own = name in vars(owner)  # else inherited: taking off means deleting
+        self.replacement = wrapt.FunctionWrapper(self.original, wrapper, enabled=lambda: self.is_on)
+        setattr(owner, name, self.replacement)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether somebody has put the original back, and with that taken our patch off."""
+        return self._current() is (self.original if self._was_own else _ABSENT)
+
+    def take_off(self) -> None:
+        """Put the original back. Where another patch lies on top, which may still call ours, ours only falls silent."""
+        self.is_on = False
+        if self._current() is not self.replacement:
+            return
+        if self._was_own:
+            setattr(self.owner, self.name, self.original)
+        else:
+            delattr(self.owner, self.name)
+
+    def _current(self) -> Any:
+        return vars(self.owner).get(self.name, _ABSENT)
+
+    def __str__(self) -> str:
+        """Name the attribute as in `SyncAPIClient.request`."""
+        return f"{self.owner.__name__}.{self.name}"
+
+
+class Patches:
+    """The patches of one integration, from any thread: a second `put` changes nothing, nor does a second `take_off`."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._lock = threading.RLock()
+        self._patches: list[Patch] = []
+
+    def put(self, owner: Any, name: str, wrapper: Wrapper) -> None:
+        """Let calls of `owner.name` run through `wrapper`. Raises `AttributeError` where there is no such attribute."""
+        with self._lock:
+            for patch in self._patches:
+                if patch.owner is owner and patch.name == name:
+                    if not patch.is_gone:
+                        return
+                    patch.is_on = False
+                    self._patches.remove(patch)
+                    break
+            self._patches.append(Patch(owner, name, wrapper))
+
+    def take_off(self) -> None:
+        """Take all patches off, the last one first."""
+        with self._lock:
+            while self._patches:
+                self._patches.pop().take_off()
+
+    def __str__(self) -> str:
+        """Name what is patched, as in `SyncAPIClient.request, AsyncAPIClient.request`."""
+        with self._lock:
+            return ", ".join(map(str, self._patches))
+
+
+def when_imported(name: str, action: Callable[[ModuleType], None]) -> None:
+    """Run `action(module)` after the first import of the module called `name`, or now if that has been.
+
+    Errors of the action are noted, since they would otherwise make the user's import fail.
+    """
+
+    def hook(module: ModuleType) -> None:
+        try:
+            action(module)
+        except Exception as error:  # noqa: BLE001 - our fault must not become the user's
+            guard.note(f"patching {name}", error)
+
+    loaded = sys.modules.get(name)
+    if loaded is not None:
+        hook(loaded)
+    else:
+        wrapt.register_post_import_hook(hook, name)
+
+
+def _stored(owner: Any, name: str) -> Any:
+    """Return what a class or one of its bases stores under a name, unbound, or what a module does."""
+    for holder in getattr(owner, "__mro__", (owner,)):
+        if name in vars(holder):
+            return vars(holder)[name]
+    message = f"{owner.__name__} has no attribute {name!r}"
+    raise AttributeError(message)

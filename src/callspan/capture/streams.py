@@ -1,0 +1,208 @@
+"""Streams that a provider hands out: watched chunk by chunk, and ended once in whatever way they end.
+
+The provider's stream object stays the user's; only the iterator inside is replaced by one that passes every chunk on.
+A stream ends by running out, by an exception, by its `close`, or by being dropped, at first sight or half way.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import weakref
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Final, Protocol
+
+from callspan.capture.call import Call
+from callspan.guard import guard
+from callspan.model.span import Span
+
+_TICK: Final = 8  # chunks; reading the clock for each one would cost as much as everything else
+
+
+class Collector(Protocol):
+    """What keeps the chunks of one kind of stream. It may raise: that is noted, and the chunk is lost to the span."""
+
+    def add(self, chunk: Any) -> None:
+        """Take what is needed of a chunk, which the user may change as soon as this returns."""
+
+    def compact(self) -> None:
+        """Keep what is held within its bound; called every few chunks."""
+
+    def is_complete(self) -> bool:
+        """Return whether all of the answer has come, asked when the user goes before the stream has ended."""
+
+    def close(self, span: Span) -> None:
+        """Note on the span what the collector holds; nothing is added afterwards."""
+
+
+class StreamWatch:
+    """Ends the call of a stream, once. Holds no reference to the stream, so that it can be seen to be dropped.
+
+    The call is left at once: while a stream is open, what its consumer does is not part of the call.
+    """
+
+    __slots__ = ("_call", "_closers", "_collector", "_finalizers", "_first_ns", "_last_ns", "_ticks", "add", "count")
+
+    def __init__(self, call: Call, collector: Collector) -> None:
+        """Leave the call and wait for chunks."""
+        self._call: Call | None = call
+        self._collector = collector
+        self._ticks = call._recorder.ticks  # noqa: SLF001 - the other half of a call
+        self._first_ns: int | None = None
+        self._last_ns = self._elapsed_ns(call)
+        self._finalizers: list[weakref.finalize[..., Any]] = []
+        self._closers: list[tuple[weakref.ref[Any], weakref.ref[Any]]] = []
+        self.add = collector.add
+        self.count = 0
+        call.leave()
+
+    def note(self, chunk: Any) -> None:
+        """Take notice of a chunk on its way to the user."""
+        self.count += 1
+        if self.count % _TICK == 1:
+            self.tick()
+        try:
+            self.add(chunk)
+        except Exception as error:  # noqa: BLE001 - our fault must not become the user's
+            guard.note("reading a chunk of a stream", error)
+
+    def tick(self) -> None:
+        """Read the clock: for the first chunk exactly, for the last one nearly."""
+        call = self._call
+        if call is not None:
+            self._last_ns = self._elapsed_ns(call)
+            if self._first_ns is None:
+                self._first_ns = self._last_ns
+            self._collector.compact()
+
+    def end_with(self, holder: Any) -> None:
+        """End the call when `holder`, the stream or the response around it, is closed or dropped."""
+        finalizer = weakref.finalize(holder, self.drop)
+        finalizer.atexit = False  # what is open at exit is not given up by anyone
+        self._finalizers.append(finalizer)
+        original = getattr(holder, "close", None)
+        if original is not None:
+            own = vars(holder)
+            closer = _closer(original, self)
+            if "close" not in own:  # what another tool put there stays where it is, below ours
+                self._closers.append((weakref.ref(holder), weakref.ref(closer)))
+            own["close"] = closer
+
+    def finish(self) -> None:
+        """End the call: the stream ran out."""
+        self._end(lambda call: call.span.end())
+
+    def fail(self, error: BaseException) -> None:
+        """End the call by what reading the stream raised."""
+        self._end(lambda call: call.fail(error))
+
+    def abandon(self) -> None:
+        """End the call: the user has closed the stream."""
+        self._end(lambda call: call.span.end() if self._collector.is_complete() else call.fail(GeneratorExit()))
+
+    def drop(self) -> None:
+        """End the call at the time of the last chunk: the stream is gone, perhaps since long."""
+        self._end(self._end_in_the_past)
+
+    def _end_in_the_past(self, call: Call) -> None:
+        span = call.span
+        if not self._collector.is_complete():
+            span.outcome = "abandoned"
+        span.end(span.start_ns + self._last_ns)
+
+    def _end(self, end: Callable[[Call], None]) -> None:
+        call, self._call = self._call, None
+        if call is None:
+            return
+        try:
+            for finalizer in self._finalizers:
+                finalizer.detach()
+            self._give_back_close()
+            call.span.stream = (self.count, self._first_ns)
+            self._collector.close(call.span)
+        except Exception as error:  # noqa: BLE001
+            guard.note("ending a stream", error)
+        finally:
+            end(call)
+
+    def _give_back_close(self) -> None:
+        """Take our `close` off again: it refers to the stream and would keep it alive until the next collection."""
+        for holder_reference, closer_reference in self._closers:
+            holder = holder_reference()
+            if holder is not None and vars(holder).get("close") is closer_reference():
+                del vars(holder)["close"]
+
+    def _elapsed_ns(self, call: Call) -> int:
+        return self._ticks() - call.span._ticks  # noqa: SLF001 - the other half of a call
+
+
+def tee(iterator: Any, watch: StreamWatch) -> Any:
+    """Return an iterator, or an asynchronous one, that passes on what `iterator` yields and tells `watch` of it."""
+    if hasattr(iterator, "__anext__"):
+        return _AsyncTee(iterator, watch)
+    return _tee(iterator, watch)
+
+
+def _tee(iterator: Iterator[Any], watch: StreamWatch) -> Iterator[Any]:
+    add, count = watch.add, 0
+    try:
+        for chunk in iterator:
+            watch.count = count = count + 1  # from here StreamWatch.note, inlined: this runs for every token
+            if count % _TICK == 1:
+                watch.tick()
+            try:
+                add(chunk)
+            except Exception as error:  # noqa: BLE001
+                guard.note("reading a chunk of a stream", error)
+            yield chunk
+    except GeneratorExit:
+        watch.abandon()
+        raise
+    except BaseException as error:
+        watch.fail(error)
+        raise
+    watch.finish()
+
+
+class _AsyncTee:
+    """No generator, since the event loop would have to close one more of them after its consumer has gone."""
+
+    __slots__ = ("_step", "_watch")
+
+    def __init__(self, iterator: AsyncIterator[Any], watch: StreamWatch) -> None:
+        self._step = iterator.__anext__
+        self._watch = watch
+
+    def __aiter__(self) -> _AsyncTee:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            chunk = await self._step()
+        except StopAsyncIteration:
+            self._watch.finish()
+            raise
+        except BaseException as error:
+            self._watch.fail(error)
+            raise
+        self._watch.note(chunk)
+        return chunk
+
+
+def _closer(original: Callable[..., Any], watch: StreamWatch) -> Callable[..., Any]:
+    """Return a `close` of the same colour that ends the call first."""
+    if inspect.iscoroutinefunction(original):
+
+        @functools.wraps(original)
+        async def close_async(*args: Any, **kwargs: Any) -> Any:
+            watch.abandon()
+            return await original(*args, **kwargs)
+
+        return close_async
+
+    @functools.wraps(original)
+    def close(*args: Any, **kwargs: Any) -> Any:
+        watch.abandon()
+        return original(*args, **kwargs)
+
+    return close
