@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from callspan.version import VERSION as __version__
+from callspan.version import VERSION as __version__  # noqa: N811 - the name that everybody looks for
 
 if TYPE_CHECKING:
     from callspan.capture.decorators import (

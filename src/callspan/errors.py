@@ -1,7 +1,7 @@
 """What callspan raises, and when.
 
 CallspanError
-├── ConfigurationError   an argument of `configure()`, of an exporter or of a decorator is wrong; says which and what to do
+├── ConfigurationError   an argument of `configure()`, an exporter or a decorator is wrong; says which, and the fix
 ├── PromptError          a template cannot be rendered: a variable is missing, unknown, or the braces do not match
 └── ReadError            a file or folder of spans is missing or cannot be opened; bad lines inside are counted instead
 

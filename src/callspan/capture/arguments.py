@@ -17,7 +17,7 @@ AnyFunction = Callable[..., Any]
 
 
 class Parameters(NamedTuple):
-    """Names of the positional parameters, of `*args`, plain default values, and whether the first is `self` or `cls`."""
+    """Names of positional parameters and of `*args`, plain defaults, and whether the first is `self` or `cls`."""
 
     names: tuple[str, ...] = ()
     variadic: str | None = None
@@ -33,7 +33,7 @@ def innermost(function: Any) -> Any:
         elif hasattr(function, "__func__"):
             function = function.__func__
         else:
-            called = getattr(type(function), "__call__", None)
+            called = getattr(type(function), "__call__", None)  # noqa: B004 - its code is wanted
             if not hasattr(called, "__code__"):
                 return None
             function = called

@@ -198,7 +198,7 @@ class _KindDecorator:
         vectors: VectorPolicy = "full",
     ) -> Callable[[F], F]: ...
 
-    def __call__(self, function: Any = None, /, **options: Any) -> Any:
+    def __call__(self, function: Any = None, /, **options: Any) -> Any:  # type: ignore[misc]
         """Decorate, or return the decorator."""
         if "kind" in options:
             fix = f"leave it out: @{self.kind} fixes it; or use @observe(kind=…)"

@@ -89,7 +89,7 @@ def drive_generator(function: AnyFunction, site: Site) -> AnyFunction:
                 try:
                     value = yield item
                     step = generator.send
-                except BaseException as thrown:  # whatever the consumer throws, the user's generator gets
+                except BaseException as thrown:  # noqa: BLE001 - it goes to the user's generator
                     value, step = _without_our_frame(thrown), generator.throw
                 if current() is outer:
                     make_current(own)
@@ -125,7 +125,7 @@ def drive_async_generator(function: AnyFunction, site: Site) -> AnyFunction:
                     size = call.chunk(item, size)
                 try:
                     sent = yield item
-                except BaseException as thrown:
+                except BaseException as thrown:  # noqa: BLE001
                     if call is not None:
                         call.enter()
                     step = generator.athrow(_without_our_frame(thrown))

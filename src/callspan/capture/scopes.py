@@ -25,6 +25,7 @@ class ScopeBlock:
     __slots__ = ("_change", "_entered")
 
     def __init__(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Apply `change` to the context when the block is entered."""
         self._change = change
         self._entered: list[tuple[Any, Any]] = []
 

@@ -114,19 +114,20 @@ class StreamWatch:
         call, self._call = self._call, None
         if call is None:
             return
-        try:
-            for finalizer in self._finalizers:
-                finalizer.detach()
-            self._give_back_close()
-            call.span.stream = (self.count, self._first_ns)
-            self._collector.close(call.span)
-        except Exception as error:  # noqa: BLE001
-            guard.note("ending a stream", error)
-        finally:
-            end(call)
+        for step in (self._let_go, self._keep, end):
+            try:
+                step(call)
+            except Exception as error:  # noqa: BLE001 - and whatever fails, the span ends
+                guard.note("ending a stream", error)
 
-    def _give_back_close(self) -> None:
+    def _keep(self, call: Call) -> None:
+        call.span.stream = (self.count, self._first_ns)
+        self._collector.close(call.span)
+
+    def _let_go(self, _: Call) -> None:
         """Take our `close` off again: it refers to the stream and would keep it alive until the next collection."""
+        for finalizer in self._finalizers:
+            finalizer.detach()
         for holder_reference, closer_reference in self._closers:
             holder = holder_reference()
             if holder is not None and vars(holder).get("close") is closer_reference():

@@ -42,7 +42,10 @@ class Exporter(Protocol):
     """
 
     name: str
-    local: bool
+
+    @property
+    def local(self) -> bool:
+        """Whether `export` only ever takes as long as this machine's disk and memory do."""
 
     def export(self, batch: Batch) -> ExportResult:
         """Deliver the batch, or say what is to be done with it."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from callspan.errors import ConfigurationError
 from callspan.exporters.contract import Exporter
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP: Final = "callspan.exporters"
 
@@ -40,6 +42,8 @@ def make(given: Any) -> Exporter:
 def _by_name(name: str) -> Exporter:
     if name in BUILT_IN:
         return BUILT_IN[name]()
+    from importlib.metadata import entry_points  # noqa: PLC0415 - loads email; only for names that are not ours
+
     brought = {entry.name: entry for entry in entry_points(group=GROUP)}
     entry = brought.get(name)
     if entry is None:

@@ -12,7 +12,8 @@ from typing import Any, Final, TypedDict
 
 Part = dict[str, Any]
 """One part of a message: `{"type": "text", "content": …}`, `tool_call`, `tool_call_response`, `reasoning`, `uri`,
-`blob`, `file`, or a generic one with a `type` of its own. The required fields per type are those of the GenAI schemas."""
+`blob`, `file`, or a generic one with a `type` of its own. The required fields are those of the GenAI schemas.
+"""
 
 
 class Message(TypedDict, total=False):
@@ -77,7 +78,8 @@ def text_message(role: str, text: str) -> Message:
 
 def texts_of(messages: Iterable[Message]) -> list[str]:
     """Return every text of the messages, in order."""
-    return [part["content"] for message in messages for part in message["parts"] if isinstance(part.get("content"), str)]
+    parts = (part for message in messages for part in message["parts"])
+    return [part["content"] for part in parts if isinstance(part.get("content"), str)]
 
 
 def _parts_of(tree: dict[str, Any]) -> Iterable[Part]:
@@ -177,7 +179,9 @@ def _media(part: dict[str, Any], modality: str) -> Part:
         source = part
     url = source.get("url", source.get("image_url"))
     if isinstance(url, str):
-        return _data_url(url, modality) if url.startswith("data:") else {"type": "uri", "modality": modality, "uri": url}
+        if url.startswith("data:"):
+            return _data_url(url, modality)
+        return {"type": "uri", "modality": modality, "uri": url}
     identity = source.get("file_id", part.get("file_id"))
     if isinstance(identity, str):
         return {"type": "file", "modality": modality, "file_id": identity}

@@ -11,7 +11,7 @@ from callspan.errors import PromptError
 _REMEMBERED_TEXTS: Final = 4096
 
 
-class RenderedPrompt(str):
+class RenderedPrompt(str):  # noqa: SLOT000 - a dictionary makes it pickle like any other str
     """The text a template rendered: a plain `str` to everyone, with its origin attached.
 
     `str(text)` gives the text without its memory. Slicing, joining and most frameworks make a plain `str` of it too;
@@ -141,17 +141,24 @@ def prompt(template: Any, *, name: str | None = None, version: str | None = None
     strings = getattr(template, "strings", None)
     interpolations = getattr(template, "interpolations", None)
     if strings is None or interpolations is None:
-        message = f'prompt(): got {type(template).__name__}; pass a template string, as in prompt(t"Name a {{product}}")'
+        given = type(template).__name__
+        message = f'prompt(): got {given}; pass a template string, as in prompt(t"Name a {{product}}")'
         raise PromptError(message)
     text, source, variables = [strings[0]], [_escape(strings[0])], {}
     for part, literal in zip(interpolations, strings[1:], strict=True):
         value = part.value
         if part.conversion:
-            value = {"r": repr, "s": str, "a": ascii}[part.conversion](value)
+            value = _convert(part.conversion, value)
         text += [format(value, part.format_spec), literal]
         source += ["{" + part.expression + "}", _escape(literal)]
         variables[part.expression] = part.value
     return remember("".join(text), "".join(source), variables, name, version)
+
+
+def _convert(conversion: str, value: object) -> str:
+    if conversion == "r":
+        return repr(value)
+    return ascii(value) if conversion == "a" else str(value)
 
 
 def _escape(literal: str) -> str:

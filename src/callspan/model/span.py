@@ -199,7 +199,9 @@ class Span:
         for key, value in attributes.items():
             self.set_attribute(key, value)
 
-    def add_event(self, name: str, attributes: Mapping[str, object] | None = None, timestamp: int | None = None) -> None:
+    def add_event(
+        self, name: str, attributes: Mapping[str, object] | None = None, timestamp: int | None = None
+    ) -> None:
         """Add an event; `timestamp` in nanoseconds since 1970, now by default."""
         if self.end_ns:
             return
@@ -307,7 +309,9 @@ class InertSpan:
     def set_attributes(self, attributes: Mapping[str, object]) -> None:
         """Do nothing."""
 
-    def add_event(self, name: str, attributes: Mapping[str, object] | None = None, timestamp: int | None = None) -> None:
+    def add_event(
+        self, name: str, attributes: Mapping[str, object] | None = None, timestamp: int | None = None
+    ) -> None:
         """Do nothing."""
 
     def add_link(self, context: Any, attributes: Mapping[str, object] | None = None) -> None:

@@ -15,7 +15,7 @@ _ARGS: Final[Any] = BaseException.__dict__["args"]
 
 
 def describe(error: BaseException) -> ErrorFacts:
-    """Return the facts of an exception. The message is made of its plain arguments: `str(error)` may be anyone's code."""
+    """Return the facts of an exception; its message is made of plain arguments, since `str(error)` may be anyone's code."""
     kind = type(error)
     return ErrorFacts(stored_fields.qualified_name(kind), _message(error, kind), _frames(error.__traceback__))
 
@@ -34,7 +34,7 @@ def is_cancellation(error: BaseException) -> bool:
 def _message(error: BaseException, kind: type) -> str:
     args: tuple[Any, ...] = _ARGS.__get__(error)
     if issubclass(kind, OSError) and len(args) == 2 and _is_plain(args[0]) and _is_plain(args[1]):
-        filename = OSError.filename.__get__(error)  # type: ignore[attr-defined]
+        filename = OSError.filename.__get__(error)
         where = f": {filename!r}" if type(filename) is str else ""
         return f"[Errno {args[0]}] {args[1]}{where}"[:_MESSAGE]
     if issubclass(kind, KeyError) and len(args) == 1 and type(args[0]) is str:

@@ -21,11 +21,11 @@ class IdSource:
 
     def __init__(self, seed: int | None = None) -> None:
         """Seed from the operating system, or with `seed` where tests want the same IDs every time."""
-        self.random_bits: RandomBits = random.Random(os.urandom(32) if seed is None else seed).getrandbits
+        self.random_bits: RandomBits = random.Random(os.urandom(32) if seed is None else seed).getrandbits  # noqa: S311 - IDs, no secrets
 
     def reseed(self) -> None:
         """Start afresh; called in a forked child."""
-        self.random_bits = random.Random(os.urandom(32)).getrandbits
+        self.random_bits = random.Random(os.urandom(32)).getrandbits  # noqa: S311
 
     def trace_id(self) -> int:
         """Return 128 random bits, never 0."""

@@ -79,7 +79,7 @@ def _restore(current: Context, outer: Context, keys: Iterable[str]) -> None:
 
 
 class quiet:  # noqa: N801 - used like a function
-    """Record nothing in the block, in callspan and in every instrumentation that honours OpenTelemetry's suppression."""
+    """Record nothing in the block, here and in every instrumentation that honours OpenTelemetry's suppression."""
 
     def __enter__(self) -> None:
         """Suppress."""

@@ -100,7 +100,7 @@ def _read_request(facts: Facts) -> None:
     tools = rest.get("tools")
     if isinstance(tools, list) and tools and all(isinstance(tool, dict) for tool in tools):
         facts.tool_definitions = rest.pop("tools")
-    facts.input = rest if rest else MISSING
+    facts.input = rest or MISSING
 
 
 def _take_messages(facts: Facts, rest: dict[str, Any]) -> None:

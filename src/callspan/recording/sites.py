@@ -15,7 +15,8 @@ class Site:
 
     `parameters` are the names of positional parameters, `variadic` that of `*args`; `defaults` the plain default
     values by name. `skip_first` leaves out `self` or `cls`. `select_input` and `select_output` are the user's
-    callables. `function` is kept for tools, whose description the worker reads. `open_objects` says that results may be objects whose stored fields are the facts (documents, answers).
+    callables. `function` is kept for tools, whose description the worker reads. `open_objects` says that results may
+    be objects whose stored fields are the facts (documents, answers).
     """
 
     __slots__ = (
