@@ -5,11 +5,12 @@ import subprocess
 import sys
 
 import pytest
+from pydantic import ValidationError
+
 from callspan.model.facts import PromptUse
 from callspan.model.record import SpanRecord
 from callspan.model.resource import describe
 from callspan.model.span import ErrorFacts, Event, Link
-from pydantic import ValidationError
 from spans import END_NS, FIXED, PARENT_ID, SPAN_ID, START_NS, TRACE_ID, finished
 
 TRACE = "5b8aa5a2d2c872e8321cf37308d69df2"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from callspan.reading.attributes import Attributes
 from callspan.reading.contents import read_contents
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from callspan.reading.attributes import Attributes
 from callspan.reading.flattened import nest, read_document, read_embedding, read_message, read_tool, take_list
 
@@ -40,6 +41,12 @@ def test_a_message_with_text_and_tool_calls():
             {"type": "tool_call", "name": "unknown", "arguments": "not json"},
         ],
     }
+
+
+def test_a_tool_call_without_arguments():
+    assert message(role="assistant", tool_calls__0__tool_call__function__name="now")["parts"] == [
+        {"type": "tool_call", "name": "now"}
+    ]
 
 
 def test_a_legacy_function_call():

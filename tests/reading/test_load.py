@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from callspan.errors import CallspanError, ReadError
 from callspan.reading import files
 from callspan.reading.load import LoadReport, load

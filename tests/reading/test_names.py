@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from callspan.reading.attributes import Attributes
 from callspan.reading.names import read_call, read_kind, read_outcome, read_place, read_usage
 

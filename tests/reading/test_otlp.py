@@ -4,9 +4,10 @@ import copy
 import json
 
 import pytest
-from callspan.reading.otlp import read_attributes, read_id, read_int, read_request, read_value
 from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from callspan.reading.otlp import read_attributes, read_id, read_int, read_request, read_value
 from span_files import foreign
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

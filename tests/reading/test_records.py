@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from callspan.model.facts import Facts
 from callspan.model.kinds import KINDS
 from callspan.model.record import SpanRecord

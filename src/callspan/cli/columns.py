@@ -16,6 +16,7 @@ LEVEL_WIDTH: Final = 3
 _INDENT_SHARE: Final = 0.4  # of the terminal; what is deeper is told by a number
 _MIN_LEFT: Final = 30
 _MAX_MODEL: Final = 26
+_MAX_WORD: Final = 16
 _GAP: Final = 2
 
 
@@ -39,7 +40,7 @@ def measure(shown: Iterable[Shown], terminal: Terminal) -> Columns:
     for part in shown:
         for node, depth in part.walk():
             row = node.span
-            name = terminal.one_line(f"{label(row)} {row.name}")
+            name = f"{label(row, terminal)} {terminal.one_line(row.name)}"
             beyond = len(f"{terminal.glyphs.ellipsis}{depth} ") if depth > max_depth else 0
             left = max(left, min(depth, max_depth) * LEVEL_WIDTH + beyond + width_of(name) + 2)
             time = max(time, len(figures.duration(row.duration_ns)))
@@ -53,9 +54,9 @@ def measure(shown: Iterable[Shown], terminal: Terminal) -> Columns:
     return Columns(min(left, room), time, tokens_in, tokens_out, model, max_depth, room < min(left, _MIN_LEFT))
 
 
-def label(row: Row) -> str:
+def label(row: Row, terminal: Terminal) -> str:
     """Return the kind with the finer word for it, if there is one."""
-    return f"{row.kind}:{row.component}" if row.component else row.kind
+    return f"{row.kind}:{terminal.cut(terminal.one_line(row.component), _MAX_WORD)}" if row.component else row.kind
 
 
 def tokens(row: Row) -> tuple[str, str]:

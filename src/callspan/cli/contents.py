@@ -36,13 +36,7 @@ def _entry(label: str, style: str, text: str, terminal: Terminal, width: int, *,
     indent = _LABEL_WIDTH if beside else 2
     label = terminal.one_line(label)
     room = width - indent
-    # A text of a megabyte needs no wrapping to show its first lines.
-    shown = text if full else text[: room * _SHORT_LINES * 2]
-    lines = wrap(shown, room)
-    rest = len(text) - len(shown)
-    if not full and len(lines) > _SHORT_LINES:
-        rest += sum(len(line) + 1 for line in lines[_SHORT_LINES:])
-        lines = lines[:_SHORT_LINES]
+    lines, rest = (wrap(text, room), 0) if full else _first_lines(text, room)
     if not beside:
         yield [(terminal.cut(label, width), style)]
     elif width_of(label) >= indent:
@@ -54,6 +48,16 @@ def _entry(label: str, style: str, text: str, terminal: Terminal, width: int, *,
     if rest > 0:
         more = f"{terminal.glyphs.ellipsis} {figures.things(rest, 'more character')} (--full)"
         yield [(" " * indent, ""), (terminal.cut(more, room), _ASIDE)]
+
+
+def _first_lines(text: str, room: int) -> tuple[list[str], int]:
+    """Wrap the beginning of a text; return it with the number of characters that are left."""
+    # More than enough to fill the lines: a text of a megabyte is not wrapped to show its first dozen.
+    lines = wrap(text[: room * _SHORT_LINES * 2], room)[:_SHORT_LINES]
+    end = 0
+    for line in lines:
+        end = text.index(line, end) + len(line)
+    return lines, len(text[end:].strip())
 
 
 def _entries(record: SpanRecord) -> Iterator[Entry]:

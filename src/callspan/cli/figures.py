@@ -12,10 +12,11 @@ def duration(nanoseconds: int) -> str:
     ['0 ms', '0.09 ms', '1.23 ms', '120 ms', '1.84 s', '12.3 s', '2 min 05 s']
     """
     seconds = nanoseconds / 1e9
-    if seconds >= 3600:
-        return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:02.0f} min"
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
     if seconds >= 99.95:
-        return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s"
+        return f"{whole // 60} min {whole % 60:02} s"
     if seconds >= 0.9995:
         return f"{seconds:.{2 if seconds < 9.995 else 1}f} s"
     milliseconds = nanoseconds / 1e6
@@ -28,11 +29,10 @@ def count(number: int) -> str:
     >>> [count(n) for n in (7, 9_999, 12_345, 123_456, 1_234_567)]
     ['7', '9999', '12.3k', '123k', '1.2M']
     """
-    for size, unit in ((1_000_000, "M"), (1_000, "k")):
-        if number >= (size if unit == "M" else 10_000):
-            scaled = number / size
-            return f"{scaled:.1f}{unit}" if scaled < 99.95 else f"{scaled:.0f}{unit}"
-    return str(number)
+    if number < 10_000:
+        return str(number)
+    scaled, unit = (number / 1e3, "k") if number < 999_500 else (number / 1e6, "M")
+    return f"{scaled:.{1 if scaled < 99.95 else 0}f}{unit}"
 
 
 def things(number: int, word: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from functools import lru_cache
+from itertools import accumulate
 from typing import Final
 
 _JOINERS: Final = "\u200c\u200d"  # within words of some scripts, and within emoji
@@ -79,12 +80,8 @@ def cut(text: str, width: int, ellipsis: str = "…") -> str:
     room = width - width_of(ellipsis)
     if room < 0:
         return ""
-    used = 0
-    for index, character in enumerate(text):
-        used += _columns(character)
-        if used > room:
-            return text[:index].rstrip() + ellipsis
-    return text
+    fitting = sum(1 for used in accumulate(map(_columns, text)) if used <= room)
+    return text[:fitting].rstrip() + ellipsis
 
 
 def pad(text: str, width: int) -> str:
@@ -110,22 +107,19 @@ def wrap(text: str, width: int) -> list[str]:
 def _wrap_line(line: str, width: int) -> list[str]:
     if width_of(line) <= width:
         return [line]
-    pieces, begin, used, blank = [], 0, 0, -1
+    pieces: list[str] = []
+    begin = used = 0
+    blank = -1  # the last one this piece could end at
     for index, character in enumerate(line):
         columns = _columns(character)
         if used + columns > width and index > begin:
-            if character == " ":
-                end = skip_to = index
-            elif line[begin:blank].strip():
-                end, skip_to = blank, blank + 1
-            else:
-                end = skip_to = index
+            end = index if character == " " or blank < 0 else blank
             pieces.append(line[begin:end].rstrip())
-            begin, blank = skip_to + (character == " "), -1
+            begin, blank = end + (line[end] == " "), -1
             used = width_of(line[begin:index])
             if character == " ":
                 continue
-        if character == " ":
+        if character == " " and line[begin:index].strip():
             blank = index
         used += columns
     return [*pieces, line[begin:]]

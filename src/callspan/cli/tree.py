@@ -79,7 +79,7 @@ class TreePrinter:
     def _span(self, row: Row, head: str, *, wanted: bool) -> Iterator[list[Piece]]:
         glyph, style = _mark(row, self._glyphs)
         room = self._terminal.width if self._columns.stacked else self._columns.left
-        kind = self._terminal.cut(self._terminal.one_line(label(row)), max(room - width_of(head) - 2, 0))
+        kind = self._terminal.cut(label(row, self._terminal), max(room - width_of(head) - 2, 0))
         name = self._terminal.cut(self._terminal.one_line(row.name), max(room - width_of(head) - width_of(kind) - 3, 0))
         left: list[Piece] = [
             (head, "dim"),
@@ -186,10 +186,11 @@ def flow(facts: list[Piece], terminal: Terminal) -> Iterator[list[Piece]]:
 
 def tokens_in_words(totals: Totals) -> str:
     """Return the sums of tokens, empty when nobody counted."""
-    if not totals.input_tokens and not totals.output_tokens:
-        return ""
     mark = "~" if totals.estimated else ""
-    return f"{mark}{totals.input_tokens:,} tokens in, {mark}{totals.output_tokens:,} out"
+    told_in, told_out = f"{mark}{totals.input_tokens:,}", f"{mark}{totals.output_tokens:,}"
+    if totals.input_tokens and totals.output_tokens:
+        return f"{told_in} tokens in, {told_out} out"
+    return f"{told_in} tokens in" if totals.input_tokens else f"{told_out} tokens out" if totals.output_tokens else ""
 
 
 def _is_from_below(node: Node[Row]) -> bool:
