@@ -202,9 +202,13 @@ class SpanRecord(BaseModel):
         200 levels is left out as "…".
         """
         try:
-            return self.model_dump_json()
+            line = self.model_dump_json()
         except PydanticSerializationError:
-            return json.dumps(_strict(self.model_dump(), _MAX_JSON_DEPTH), separators=(",", ":"))
+            line = ""
+        # Pydantic before 2.7 writes numbers that are not finite by their names, which JSON does not know.
+        if line and "Infinity" not in line and "NaN" not in line:
+            return line
+        return json.dumps(_strict(self.model_dump(), _MAX_JSON_DEPTH), separators=(",", ":"))
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """Name kind, name, duration and outcome: a record in a log or a failed assertion never shows its contents."""

@@ -35,7 +35,7 @@ def read_documents(tree: object) -> list[Document] | None:
     Understands texts, dictionaries, the stored fields of LangChain documents and LlamaIndex nodes, `(document, score)`
     pairs, and dictionaries that hold such a list under a usual name.
 
-    >>> read_documents([("Paris is in France.", 0.9)])
+    >>> read_documents([["Paris is in France.", 0.9]])
     [{'content': 'Paris is in France.', 'score': 0.9}]
     """
     if isinstance(tree, dict):
