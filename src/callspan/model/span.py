@@ -191,6 +191,8 @@ class Span:
         if self.attributes is None:
             self.attributes = {}
         kind = type(value)
+        if kind is str:
+            self.size += len(value)  # type: ignore[arg-type]
         plain = kind is str or kind is int or kind is float or kind is bool or value is None
         self.attributes[str.__str__(key)] = value if plain else self._recording.freeze(self, "attributes", value)
 
@@ -232,6 +234,8 @@ class Span:
             return
         self.status = code
         self.status_message = (description or getattr(status, "description", None)) if code == STATUS_ERROR else None
+        if type(self.status_message) is str:
+            self.size += len(self.status_message)
         self.outcome = "error" if code == STATUS_ERROR else self.outcome
 
     def record_exception(
@@ -323,13 +327,7 @@ class InertSpan:
     def set_status(self, status: Any, description: str | None = None) -> None:
         """Do nothing."""
 
-    def record_exception(
-        self,
-        exception: BaseException,
-        attributes: Mapping[str, object] | None = None,
-        timestamp: int | None = None,
-        escaped: bool = False,  # noqa: FBT001, FBT002
-    ) -> None:
+    def record_exception(self, exception: BaseException, *_: object, **__: object) -> None:
         """Do nothing."""
 
     def end(self, end_time: int | None = None) -> None:
