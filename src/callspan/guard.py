@@ -1,7 +1,8 @@
 """The one guard: callspan's own faults are noted here and never reach the caller.
 
 Noting is an append to a bounded deque, so it is safe on any thread, in a signal handler and in a finaliser. The worker
-logs what was noted, at most one line per cause and minute; nothing is logged on the caller's thread.
+logs what was noted, at most one line per cause and minute; on the caller's thread nothing is logged but that there is
+no worker. The logger is "callspan"; like any, it writes warnings to stderr where the application configures no logging.
 """
 
 from __future__ import annotations
@@ -12,13 +13,12 @@ from collections import Counter, deque
 from typing import Final
 
 logger: Final = logging.getLogger("callspan")
-logger.addHandler(logging.NullHandler())
 
 _LOG_INTERVAL_S: Final = 60.0
 
 
 class Guard:
-    """Notes faults by cause. `strict` re-raises them: callspan's own tests set it, so no fault hides behind the guard."""
+    """Notes faults by cause. `strict` re-raises them: callspan's own tests set it, so that no fault hides."""
 
     def __init__(self) -> None:
         """Start with nothing noted."""
@@ -45,16 +45,28 @@ class Guard:
     def log(self) -> None:
         """Log what was noted since the last time; called by the worker."""
         while self._fresh:
-            where, what = self._fresh.popleft()
+            try:
+                where, what = self._fresh.popleft()
+            except IndexError:  # another thread, which closes the pipeline, logs too
+                return
             self.warn(where, f"{where}: {what}. Your code is not affected; some telemetry may be missing.")
 
     def warn(self, cause: str, message: str) -> None:
-        """Log a warning, at most once a minute for the same cause."""
+        """Log a warning, at most once a minute for the same cause. The application's handlers may fail as they like."""
         now = time.monotonic()
         last = self._logged_at.get(cause)
         if last is None or now - last >= _LOG_INTERVAL_S:
             self._logged_at[cause] = now
-            logger.warning("%s", message)
+            try:
+                logger.warning("%s", message)
+            except Exception:  # noqa: BLE001 - there is nobody left to tell
+                self.counts["logging"] += 1
+
+    def forget(self) -> None:
+        """Start anew, for tests."""
+        self.counts.clear()
+        self._fresh.clear()
+        self._logged_at.clear()
 
 
 guard: Final = Guard()
