@@ -1,9 +1,14 @@
-"""What stays of a span when content is switched off: identity, timing, usage, models and outcomes; no text."""
+"""What stays of a span when content is switched off: identity, timing, usage, models and outcomes; no text.
+
+Attributes, events, tags and metadata stay too: they are there because somebody named them, not because we looked.
+"""
 
 from __future__ import annotations
 
 from callspan.model.facts import MISSING, PromptUse
 from callspan.model.span import Span
+
+_OF_EXCEPTIONS = ("exception.message", "exception.stacktrace")
 
 
 def strip_content(span: Span) -> None:
@@ -14,6 +19,7 @@ def strip_content(span: Span) -> None:
     facts.system_instructions = facts.input_messages = facts.output_messages = facts.tool_definitions = None
     facts.query = None
     facts.extra.clear()
+    facts.request.pop("stop_sequences", None)
     for documents in (facts.documents, facts.input_documents):
         for document in documents or ():
             document.pop("content", None)
@@ -25,4 +31,5 @@ def strip_content(span: Span) -> None:
     span.status_message = None
     for event in span.events or ():
         if event.name == "exception":
-            event.attributes.pop("exception.message", None)
+            for key in _OF_EXCEPTIONS:
+                event.attributes.pop(key, None)

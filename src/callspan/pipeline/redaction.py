@@ -9,36 +9,55 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from callspan.guard import guard
-from callspan.model.facts import MISSING, Facts
-from callspan.model.span import Span
+from callspan.model.facts import Facts
+from callspan.model.resource import Resource
+from callspan.model.span import Event, Link, Span
 
 REDACTED: Final = "[redacted]"
 
-_NAMES: Final = frozenset(
+_NAMES: Final = frozenset(  # the whole name
     """
-    api_key apikey x_api_key openai_api_key authorization proxy_authorization x_auth_token cookie set_cookie cookies
-    password passwd pwd passphrase secret secrets client_secret secret_key secret_access_key aws_secret_access_key
+    api_key api_keys apikey apikeys x_api_key authorization proxy_authorization cookie cookies set_cookie
+    password passwords passwd pwd passphrase secret secrets client_secret secret_key secret_access_key
     access_key access_key_id private_key access_token refresh_token id_token auth_token session_token bearer_token
-    api_token csrf_token credentials credential connection_string dsn
-    """.split()
+    api_token csrf_token security_token credentials credential connection_string dsn
+    """.split()  # noqa: SIM905 - a list of words, not of quotation marks
 )
-_ENDINGS: Final = ("_api_key", "_apikey", "_password", "_passwd", "_secret", "_private_key", "_access_token", "_credentials")
-_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_ENDINGS: Final = tuple(  # or its end
+    """
+    _api_key _apikey _authorization _cookie _password _passwd _passphrase _secret _secret_key _access_key _access_key_id
+    _secret_access_key _private_key _subscription_key _access_token _refresh_token _auth_token _session_token
+    _bearer_token _api_token _security_token _credentials _connection_string
+    """.split()  # noqa: SIM905
+)
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _LONG_TOKEN: Final = 16
+_NAME_CHARACTERS: Final = 128
+_SCHEMAS: Final = ("tool", "tool_definitions")
+_SCHEMA_VALUES: Final = ("default", "example", "examples", "const", "enum")
+
+Verdict = Literal["secret", "token", ""]
 
 
-@lru_cache(maxsize=4096)
 def is_secret_name(key: str) -> bool:
     """Return whether a value under this key is a credential, by its name alone.
 
     >>> is_secret_name("X-Api-Key"), is_secret_name("clientSecret"), is_secret_name("max_tokens")
     (True, True, False)
     """
-    name = _HUMP.sub("_", key[:128]).lower().replace("-", "_").replace(" ", "_").replace(".", "_")
-    return name in _NAMES or name.endswith(_ENDINGS)
+    return _verdict(key[-_NAME_CHARACTERS:]) == "secret"
+
+
+@lru_cache(maxsize=4096)
+def _verdict(key: str) -> Verdict:
+    """Judge a name; "token" means that it depends on the value: tokens of models and of APIs have the same name."""
+    name = _HUMP.sub("_", key).lower().replace("-", "_").replace(" ", "_").replace(".", "_")
+    if name in _NAMES or name.endswith(_ENDINGS):
+        return "secret"
+    return "token" if name == "token" or name.endswith("_token") else ""
 
 
 def redact(span: Span) -> None:
@@ -47,54 +66,91 @@ def redact(span: Span) -> None:
     assert facts is not None
     for field in _CHECKED:
         value = getattr(facts, field)
-        if value is None or value is MISSING or not value:
-            continue
-        try:
-            facts.redacted_count += _clean(value)
-        except Exception as error:  # noqa: BLE001 - fail closed: the value goes, the span stays
-            guard.note("the redaction gate", error)
-            setattr(facts, field, _replacement(value))
-            facts.redacted_count += 1
-    for event in (*(span.events or ()), *(span.links or ())):
-        facts.redacted_count += _clean(event.attributes)
+        if value:
+            _pass(facts, facts, field, value, has_schemas=field in _SCHEMAS)
+    for told in (*(span.events or ()), *(span.links or ())):
+        if told.attributes:
+            _pass(facts, told, "attributes", told.attributes)
 
 
-_CHECKED: Final = tuple(field.name for field in fields(Facts) if field.name not in ("usage", "truncated", "redacted_count"))
+def redact_resource(resource: Resource) -> Resource:
+    """Return the resource as it may be sent."""
+    attributes = {**resource.attributes}
+    _clean_mapping(attributes)
+    return Resource(attributes)
+
+
+_CHECKED: Final = tuple(
+    field.name for field in fields(Facts) if field.name not in ("usage", "truncated", "redacted_count")
+)
+
+
+def _pass(facts: Facts, holder: Facts | Event | Link, field: str, value: Any, *, has_schemas: bool = False) -> None:
+    try:
+        facts.redacted_count += _clean(value, has_schemas=has_schemas)
+    except Exception as error:  # noqa: BLE001 - fail closed: the value goes, the span stays
+        setattr(holder, field, _replacement(value))
+        facts.redacted_count += 1
+        guard.note("the redaction gate", error)
 
 
 def _replacement(value: Any) -> Any:
-    return {"value": REDACTED} if isinstance(value, dict) else [] if isinstance(value, list) else REDACTED
+    """Return what stands for a field that could not be checked, of a type that its readers expect."""
+    if isinstance(value, dict):
+        return {"value": REDACTED}
+    return [] if isinstance(value, list) else REDACTED if isinstance(value, str) else None
 
 
-def _clean(tree: Any) -> int:
+def _clean(tree: Any, *, has_schemas: bool = False) -> int:
     """Redact in place, in a tree of our own; return how many values were replaced."""
     kind = type(tree)
     if kind is dict:
-        return _clean_mapping(tree)
-    count = 0
+        return _clean_mapping(tree, has_schemas=has_schemas)
     if kind is list:
+        count = 0
         for item in tree:
             inner = type(item)
-            if inner is dict or inner is list:
-                count += _clean(item)
-    elif kind is not str and kind is not int and kind is not float and kind is not bool:
-        for name in getattr(kind, "__slots__", ()):  # prompts and tools: small dataclasses of ours
-            inner_value = getattr(tree, name)
-            if isinstance(inner_value, dict | list):
-                count += _clean(inner_value)
-    return count
+            if inner is not str and inner is not float and inner is not int:
+                count += _clean(item, has_schemas=has_schemas)
+        return count
+    slots = getattr(kind, "__slots__", ())  # prompts and tools are small dataclasses of ours
+    return sum(_clean(getattr(tree, slot), has_schemas=has_schemas) for slot in slots)
 
 
-def _clean_mapping(tree: dict[str, Any]) -> int:
+def _clean_mapping(tree: dict[str, Any], *, has_schemas: bool = False) -> int:
     count = 0
     for key, value in tree.items():
         kind = type(value)
-        if is_secret_name(key) and value is not None and kind is not bool and value != "":
+        verdict = _verdict(key if len(key) <= _NAME_CHARACTERS else key[-_NAME_CHARACTERS:])
+        if (verdict == "secret" and kind is not bool and (value or kind is int or kind is float)) or (
+            verdict == "token" and kind is str and _is_credential(value, tree)
+        ):
             tree[key] = REDACTED
             count += 1
         elif kind is dict or kind is list:
-            count += _clean(value)
-        elif key == "token" and kind is str and len(value) >= _LONG_TOKEN and " " not in value:
-            tree[key] = REDACTED
-            count += 1
+            if has_schemas and key == "properties" and kind is dict:
+                count += _clean_parameters(value)
+            else:
+                count += _clean(value, has_schemas=has_schemas)
     return count
+
+
+def _clean_parameters(properties: dict[str, Any]) -> int:
+    """Clean the properties of a JSON schema: a parameter named `password` is no password, its default may be one."""
+    count = 0
+    for name, schema in properties.items():
+        if type(schema) is not dict:
+            count += _clean_mapping({name: schema})
+            continue
+        if is_secret_name(name):
+            for key in _SCHEMA_VALUES:
+                if key in schema:
+                    schema[key] = REDACTED
+                    count += 1
+        count += _clean_mapping(schema, has_schemas=True)
+    return count
+
+
+def _is_credential(text: str, around: dict[str, Any]) -> bool:
+    """Tell an API's token from a model's: long, in one piece, and without a probability beside it."""
+    return len(text) >= _LONG_TOKEN and " " not in text and "logprob" not in around
