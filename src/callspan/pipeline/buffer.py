@@ -19,7 +19,6 @@ class Buffer:
 
     __slots__ = (
         "_attend",
-        "_bytes_dropped",
         "_bytes_in",
         "_bytes_out",
         "_max_bytes",
@@ -50,7 +49,7 @@ class Buffer:
     def reset(self) -> None:
         """Forget everything; also in a forked child, whose parent still has the spans."""
         self._spans: deque[Span] = deque()
-        self._bytes_in = self._bytes_out = self._bytes_dropped = 0
+        self._bytes_in = self._bytes_out = 0
         self.taken = self.dropped = 0
         self.awake = False
 
@@ -61,7 +60,7 @@ class Buffer:
     @property
     def waiting_bytes(self) -> int:
         """The bytes that wait, roughly."""
-        return self._bytes_in - self._bytes_out - self._bytes_dropped
+        return self._bytes_in - self._bytes_out
 
     @property
     def offered(self) -> int:
@@ -87,8 +86,7 @@ class Buffer:
             except IndexError:  # the worker was faster
                 self.dropped -= 1
                 return
-            size = oldest.size
-            self._bytes_dropped += size
+            self._bytes_out += oldest.size
 
     def take(self, count: int) -> list[Span]:
         """Return up to `count` of the oldest spans."""
