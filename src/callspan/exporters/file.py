@@ -1,47 +1,39 @@
-"""Spans to a local file: OTLP JSON Lines, one span a line, as the OpenTelemetry file exporter specifies.
-
-Lines are appended whole, under an advisory lock where the system has one, so that several processes may share a file.
-On Windows each process writes a file of its own. A short write is taken back, so a full disk leaves no half line.
-"""
+"""Spans to a local file: OTLP JSON Lines, one span a line, as the OpenTelemetry file exporter specifies."""
 
 from __future__ import annotations
 
 import os
-import stat
-import sys
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from callspan import settings
 from callspan.dialects.contract import Dialect
 from callspan.dialects.registry import resolve
 from callspan.encoding import otlp_json
 from callspan.errors import ConfigurationError
+from callspan.exporters import paths
+from callspan.exporters.appending import IS_SHARED, AppendedFile
 from callspan.exporters.contract import Batch, ExportResult
-from callspan.exporters.rotation import rotate
+from callspan.guard import guard
 from callspan.model.resource import Resource
 
-if sys.platform == "win32":  # pragma: no cover - no advisory locks; each process has its own file there
-    fcntl = None
-else:
-    import fcntl
-
-DEFAULT_PATH: Final = Path(".callspan") / "spans.jsonl"
+DEFAULT_PATH: Final = Path(paths.OUR_FOLDER) / "spans.jsonl"
 _WRITE_BYTES: Final = 1_048_576
-_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-_NON_BLOCKING: Final = getattr(os, "O_NONBLOCK", 0)
+_MAX_BACKUPS: Final = 1000
 
 
 class FileExporter:
     """Appends spans to `path`, created with mode 0600 in a folder of mode 0700.
 
-    path: the file; `.callspan/spans.jsonl` below the working directory by default.
+    path: the file; `.callspan/spans.jsonl` below the working directory by default. Several processes may share it; on
+        Windows each writes a file of its own, with its process ID in the name.
     dialects: "genai" (default), "genai-1.41", "openinference", or several.
     max_bytes: the size at which the file is renamed to `path.1`, `path.1` to `path.2` …; 0 for never.
     backups: how many renamed files are kept.
 
-    Raises `ConfigurationError` when the path is a folder, a device, a pipe or a symbolic link, or cannot be written.
+    Raises `ConfigurationError` when the path is a folder, a device, a pipe, a symbolic link or another user's, or
+    cannot be written. What the disk does not take later is dropped, counted, and never counted as delivered.
     """
 
     local: Final = True
@@ -56,17 +48,16 @@ class FileExporter:
         name: str = "file",
     ) -> None:
         """Check that the path can be written, without creating the file."""
-        if path is not None and not isinstance(path, str | os.PathLike):
-            raise ConfigurationError("path", path, "give a file path")
-        for field, value in (("max_bytes", max_bytes), ("backups", backups)):
-            if type(value) is not int or value < 0:
-                raise ConfigurationError(field, value, "give a whole number from 0")
+        if type(max_bytes) is not int or max_bytes < 0:
+            raise ConfigurationError("max_bytes", max_bytes, "give a whole number from 0")
+        if type(backups) is not int or not 0 <= backups <= _MAX_BACKUPS:
+            raise ConfigurationError("backups", backups, f"give a whole number from 0 to {_MAX_BACKUPS}")
+        if type(name) is not str or not name:
+            raise ConfigurationError("name", name, "give a string that is not empty")
         self.name = name
         self._dialects = resolve(dialects)
-        self._max_bytes = max_bytes
-        self._backups = backups
-        self.path = _checked(_own_path(Path(path or DEFAULT_PATH).absolute()))
-        self._descriptor: int | None = None
+        self.path = paths.checked(_of_process(DEFAULT_PATH if path is None else _as_path(path)))
+        self._file = AppendedFile(self.path, max_bytes, backups)
         self._envelope: tuple[Resource, otlp_json.Envelope] | None = None
 
     def export(self, batch: Batch) -> ExportResult:
@@ -76,7 +67,13 @@ class FileExporter:
         lines: list[bytes] = []
         size = 0
         for span in batch.spans:
-            line = otlp_json.line(span, around, self._dialects)
+            try:
+                line = otlp_json.line(span, around, self._dialects)
+            except Exception as error:  # noqa: BLE001 - one odd span must not cost the others
+                result.rejected += 1
+                result.reason = f"{self.name}: a span cannot be written as JSON"
+                guard.note("writing a span as JSON", error)
+                continue
             if lines and size + len(line) > _WRITE_BYTES:
                 self._append(lines, result)
                 lines, size = [], 0
@@ -87,9 +84,7 @@ class FileExporter:
 
     def close(self) -> None:
         """Close the file; a later `export` opens it again."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)
+        self._file.close()
 
     def _around(self, resource: Resource) -> otlp_json.Envelope:
         if self._envelope is None or self._envelope[0] is not resource:
@@ -97,128 +92,47 @@ class FileExporter:
         return self._envelope[1]
 
     def _append(self, lines: list[bytes], result: ExportResult) -> None:
-        try:
-            written = self._write(b"".join(lines))
-        except OSError as error:
-            result.reason = f"file: {error.strerror or type(error).__name__}"
-            self.close()
+        if not lines:
             return
-        whole = 0
+        written, error = self._file.append(b"".join(lines))
         for line in lines:
             written -= len(line)
             if written < 0:
-                result.reason = "file: no space left"
                 break
-            whole += 1
-        result.delivered += whole
-
-    def _write(self, data: bytes) -> int:
-        """Write, under the lock; return how many bytes of whole lines the file took."""
-        descriptor = self._locked(len(data))
-        try:
-            start = os.fstat(descriptor).st_size
-            written = 0
-            while written < len(data):
-                try:
-                    count = os.write(descriptor, data[written:] if written else data)
-                except OSError:
-                    break
-                written += count
-            if written < len(data):
-                whole = data.rfind(b"\n", 0, written) + 1
-                os.ftruncate(descriptor, start + whole)
-                return whole
-            return written
-        finally:
-            _unlock(descriptor)
-
-    def _locked(self, count: int) -> int:
-        """Return the open, locked file that stands at the path now, after rotating it where that is due."""
-        for _ in range(8):
-            descriptor = self._descriptor if self._descriptor is not None else self._open()
-            self._descriptor = descriptor
-            _lock(descriptor)
-            here = os.fstat(descriptor)
-            if not _is_at(self.path, here):  # moved or deleted meanwhile, by us or by somebody else
-                _unlock(descriptor)
-                self.close()
-                continue
-            if self._max_bytes and here.st_size and here.st_size + count > self._max_bytes:
-                rotate(self.path, self._backups)
-                _unlock(descriptor)
-                self.close()
-                continue
-            return descriptor
-        message = "the file keeps being moved away"
-        raise OSError(message)
-
-    def _open(self) -> int:
-        _make_folder(self.path.parent)
-        descriptor = os.open(self.path, _FLAGS | _NON_BLOCKING, 0o600)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            message = "not a regular file"
-            raise OSError(message)
-        return descriptor
+            result.delivered += 1
+        if error is not None:
+            result.reason = f"{self.name}: {error.strerror or error}"
 
 
 def default_exporter() -> FileExporter:
-    """Return an exporter for the default file, below the temporary folder where the working directory is read-only."""
+    """Return an exporter for the default file, below the temporary folder where it cannot be written; said once."""
     try:
         return FileExporter()
     except ConfigurationError:
+        exporter = FileExporter(_temporary_folder() / DEFAULT_PATH.name)
+    settings.say_once(f"callspan: {DEFAULT_PATH} cannot be written here; spans go to {exporter.path}")
+    return exporter
+
+
+def _temporary_folder() -> Path:
+    """Return a folder for files of ours that others cannot have prepared."""
+    import tempfile  # noqa: PLC0415 - rarely needed, and it loads a lot
+
+    try:
         owner = f"callspan-{os.getuid()}" if hasattr(os, "getuid") else "callspan"
-        return FileExporter(Path(tempfile.gettempdir()) / owner / DEFAULT_PATH.name)
+        folder = Path(tempfile.gettempdir()) / owner
+        return folder if paths.is_private_folder(folder) else Path(tempfile.mkdtemp(prefix="callspan-"))
+    except OSError as error:
+        raise ConfigurationError("exporters", "file", f"no folder can be written ({type(error).__name__})") from None
 
 
-def _own_path(path: Path) -> Path:
-    return path.with_stem(f"{path.stem}-{os.getpid()}") if fcntl is None else path
+def _as_path(given: Any) -> Path:
+    text = os.fspath(given) if isinstance(given, str | os.PathLike) else None
+    if not isinstance(text, str) or not text:
+        raise ConfigurationError("path", given, "give the path of a file")
+    return Path(text)
 
 
-def _checked(path: Path) -> Path:
-    """Refuse what could never be written, while somebody is there to read the message."""
-    try:
-        mode = os.lstat(path).st_mode
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError) as error:
-        raise ConfigurationError("path", path, f"{str(path)!r} cannot be used ({type(error).__name__})") from None
-    else:
-        if not stat.S_ISREG(mode):
-            raise ConfigurationError("path", path, f"{str(path)!r} is not a regular file; give the path of a file")
-        if not os.access(path, os.W_OK):
-            raise ConfigurationError("path", path, f"{str(path)!r} cannot be written; change its permissions")
-        return path
-    folder = path.parent
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigurationError("path", path, f"{str(folder)!r} is no folder that can be written; choose another")
-    return path
-
-
-def _make_folder(folder: Path) -> None:
-    """Make the folder, private and out of version control where it is our own."""
-    if folder.is_dir():
-        return
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.name == DEFAULT_PATH.parent.name:
-        (folder / ".gitignore").write_text("*\n", encoding="ascii")
-
-
-def _is_at(path: Path, here: os.stat_result) -> bool:
-    try:
-        there = os.lstat(path)
-    except OSError:
-        return False
-    return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
-
-
-def _lock(descriptor: int) -> None:
-    if fcntl is not None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-
-
-def _unlock(descriptor: int) -> None:
-    if fcntl is not None:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
+def _of_process(path: Path) -> Path:
+    """Give each process a file of its own where they cannot share one."""
+    return path if IS_SHARED else path.with_stem(f"{path.stem}-{os.getpid()}")

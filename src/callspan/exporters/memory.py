@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from callspan.errors import ConfigurationError
 from callspan.exporters.contract import Batch, ExportResult
+from callspan.guard import guard
 
 if TYPE_CHECKING:
     from callspan.model.record import SpanRecord
@@ -21,8 +22,10 @@ class MemoryExporter:
         """Start empty. Raises `ConfigurationError` unless `max_spans` is a whole number from 1."""
         if type(max_spans) is not int or max_spans < 1:
             raise ConfigurationError("max_spans", max_spans, "give a whole number from 1")
+        if type(name) is not str or not name:
+            raise ConfigurationError("name", name, "give a string that is not empty")
         self.name = name
-        self._spans: deque[SpanRecord] = deque(maxlen=max_spans)
+        self._spans: deque[SpanRecord] = deque(maxlen=min(max_spans, 2**31))
 
     @property
     def spans(self) -> list[SpanRecord]:
@@ -37,8 +40,16 @@ class MemoryExporter:
         """Keep the spans."""
         from callspan.model.record import SpanRecord  # noqa: PLC0415 - pydantic, in the worker
 
-        self._spans.extend(SpanRecord.from_span(span, batch.resource) for span in batch.spans)
-        return ExportResult(delivered=len(batch.spans))
+        result = ExportResult()
+        for span in batch.spans:
+            try:
+                self._spans.append(SpanRecord.from_span(span, batch.resource))
+                result.delivered += 1
+            except Exception as error:  # noqa: BLE001 - one odd span must not cost the others
+                result.rejected += 1
+                result.reason = f"{self.name}: a span cannot be kept"
+                guard.note("keeping a span", error)
+        return result
 
     def close(self) -> None:
         """Keep the spans all the same."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
 
 from callspan.errors import ConfigurationError
 from callspan.exporters.contract import Exporter
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
 
 GROUP: Final = "callspan.exporters"
 
@@ -29,33 +27,31 @@ def _memory() -> Exporter:
 BUILT_IN: Final[dict[str, Callable[[], Exporter]]] = {"file": _file, "memory": _memory}
 
 
-def make(given: Any) -> Exporter:
+def make(given: Any, field: str = "exporters") -> Exporter:
     """Return the exporter for a setting: a name, or an object with `export` and `close`.
 
     Raises `ConfigurationError` naming what is missing, and for an entry point the distribution that brought it.
     """
     if isinstance(given, str):
-        return _by_name(given.strip().lower())
-    return _checked(given, "exporters")
+        return _by_name(given.strip().lower(), field)
+    return _checked(given, field)
 
 
-def _by_name(name: str) -> Exporter:
+def _by_name(name: str, field: str) -> Exporter:
     if name in BUILT_IN:
         return BUILT_IN[name]()
-    from importlib.metadata import entry_points  # noqa: PLC0415 - loads email; only for names that are not ours
-
-    brought = {entry.name: entry for entry in entry_points(group=GROUP)}
+    brought = {entry.name.lower(): entry for entry in entry_points(group=GROUP)}
     entry = brought.get(name)
-    if entry is None:
-        known = ", ".join([*BUILT_IN, *brought])
-        raise ConfigurationError("exporters", name, f"there is no exporter {name!r}; use one of: {known}, or an object")
-    return _checked(_load(entry), f"exporter {name!r} of {_origin(entry)}")
+    if entry is None:  # the name itself is not told: it may be a secret that slipped into the wrong variable
+        known = ", ".join(dict.fromkeys([*BUILT_IN, *brought]))
+        raise ConfigurationError(field, name, f"no exporter has that name; use one of: {known}; or an exporter object")
+    return _checked(_load(entry), f"exporter {entry.name!r} of {_origin(entry)}")
 
 
 def _load(entry: EntryPoint) -> Any:
     try:
         return entry.load()()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         fix = f"{entry.value} of {_origin(entry)} failed with {type(error).__name__}; update or remove that package"
         raise ConfigurationError(f"exporter {entry.name!r}", error, fix) from error
 
@@ -70,9 +66,5 @@ def _checked(exporter: Any, field: str) -> Exporter:
     for method in ("export", "close"):
         if not callable(getattr(exporter, method, None)):
             raise ConfigurationError(field, exporter, f"an exporter needs a method {method}(); see callspan.exporters")
-    if not isinstance(getattr(exporter, "name", None), str):
-        exporter.name = type(exporter).__name__
-    if not hasattr(exporter, "local"):
-        exporter.local = False
     checked: Exporter = exporter
     return checked
