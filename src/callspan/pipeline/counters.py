@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TypedDict
+from collections import defaultdict
+from typing import Final, TypedDict
+
+_MAX_REASONS: Final = 32
+_MAX_REASON_CHARACTERS: Final = 120
 
 
 class Stats(TypedDict):
-    """Counts of one exporter. At rest, `ended + adopted = delivered + rejected + sum(dropped) + buffered + spooled`."""
+    """Counts of one exporter. At rest, `ended + adopted = delivered + rejected + sum(dropped) + buffered + spooled`.
+
+    `dropped` is by reason: "queue full", "sampled" (and so not recorded), "unreadable" (could not be prepared),
+    "exporter error", "exporter answer", "no thread", "shutdown", "worker died", or what the exporter says.
+    """
 
     ended: int
     adopted: int
@@ -21,16 +28,33 @@ class Stats(TypedDict):
 
 
 class Counters:
-    """Counts of one exporter; written by the one thread that serves it."""
+    """Counts of one exporter.
+
+    Threads may add at the same time: no call to Python code stands between the load and the store of any `+=` here,
+    which is why `dropped` is a `defaultdict(int)` and no `Counter`, whose missing keys are made by Python code.
+    """
 
     __slots__ = ("delivered", "dropped", "rejected", "retries", "suspicious")
 
     def __init__(self) -> None:
         """Start at zero."""
         self.delivered = self.rejected = self.retries = self.suspicious = 0
-        self.dropped: Counter[str] = Counter()
+        self.dropped: defaultdict[str, int] = defaultdict(int)
+
+    def drop(self, count: int, reason: str) -> None:
+        """Count dropped spans; exporters invent reasons, so there is a bound to how many are told apart."""
+        reason = reason[:_MAX_REASON_CHARACTERS]
+        if reason not in self.dropped and len(self.dropped) >= _MAX_REASONS:
+            reason = "other"
+        if count > 0:
+            self.dropped[reason] += count
+
+    @property
+    def lost(self) -> int:
+        """Spans that will not arrive."""
+        return self.rejected + sum(self.dropped.values())
 
     @property
     def settled(self) -> int:
         """Spans whose fate is known."""
-        return self.delivered + self.rejected + sum(self.dropped.values())
+        return self.delivered + self.lost

@@ -6,9 +6,10 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from callspan.exporters.contract import Exporter
 from callspan.guard import guard
@@ -17,17 +18,26 @@ from callspan.model.span import Span
 from callspan.pipeline.buffer import Buffer
 from callspan.pipeline.content import strip_content
 from callspan.pipeline.counters import Stats
-from callspan.pipeline.lane import BATCH_SPANS, Lane, SenderLane, ring, start_thread
+from callspan.pipeline.lane import BATCH_SPANS
+from callspan.pipeline.lanes import Lanes
 from callspan.pipeline.limits import limit
-from callspan.pipeline.redaction import redact
+from callspan.pipeline.redaction import redact, redact_resource
+from callspan.pipeline.threads import Attendant, is_importing
 
 _INTERVAL_S: Final = 0.5
+_INLINE_S: Final = 0.1  # what delivery may cost a thread of the user's where there is no worker
+_GRACE_S: Final = 0.25  # for closing, beyond the deadline
+_FORK_S: Final = 1.0
 _POLL_S: Final = (0.0005, 0.02)
 
 
 @dataclass(frozen=True, slots=True)
 class FlushResult:
-    """`ok` when everything ended before the call was delivered; `remaining` spans were not settled by the deadline."""
+    """What became of everything that had ended when the call was made.
+
+    `ok` when all of it, and all since the last flush, was delivered; `remaining` spans were not settled by the
+    deadline. `errors` says per exporter why spans were lost since the last flush.
+    """
 
     ok: bool
     remaining: int = 0
@@ -42,7 +52,8 @@ class Pipeline:
     """Takes sealed spans from any thread (`offer`) and sees to it that they reach the exporters.
 
     The worker thread starts with the first span, wakes twice a second or when enough waits, is started anew in a forked
-    child and after it died. `quiet` is entered around everything it does, so that nothing of ours is traced.
+    child and after it died. Where no thread can be had, and after `close`, spans are delivered where they end. `quiet`
+    is entered around all that, so that nothing of ours is traced.
     """
 
     def __init__(
@@ -51,15 +62,13 @@ class Pipeline:
         resource: Resource,
         *,
         capture_content: bool = True,
-        quiet: Callable[[], Any] | None = None,
+        quiet: Callable[[], AbstractContextManager[object]] = nullcontext,
         every_interval: Callable[[], None] | None = None,
         max_spans: int = 100_000,
         max_bytes: int = 64 * 1_048_576,
     ) -> None:
         """Prepare; no thread is started and no exporter called before the first span."""
-        self.lanes = [
-            (Lane if exporter.local else SenderLane)(exporter, resource) for exporter in _named_apart(exporters)
-        ]
+        self.lanes = Lanes(exporters, redact_resource(resource), quiet, max_spans, max_bytes)
         self.buffer = Buffer(self._attend, max_spans, max_bytes)
         self.offer = self.buffer.offer
         self._capture_content = capture_content
@@ -67,80 +76,93 @@ class Pipeline:
         self._every_interval = every_interval
         self._is_closed = False
         self._prepare()
-        if hasattr(os, "register_at_fork"):
-            reference = weakref.ref(self)
-            os.register_at_fork(after_in_child=lambda: _restart(reference))
+        _pipelines.add(self)
 
     def _prepare(self) -> None:
-        self._bell = threading.Lock()
-        self._bell.acquire()
+        self._worker = Attendant(self.buffer, self._work, "callspan-worker", self._quiet)
         self._step_lock = threading.Lock()
+        self._stepping_id: int | None = None
         self._in_step = 0
-        self._has_no_threads = False
-        self._worker_id: int | None = None
+
+    # -- around a fork ---------------------------------------------------------------------------------------------
+
+    def before_fork(self) -> None:
+        """Wait, at most a second, until no thread of ours is in the middle of an import."""
+        deadline = time.monotonic() + _FORK_S
+        while any(map(is_importing, self._thread_ids())) and time.monotonic() < deadline:
+            time.sleep(_POLL_S[0])
 
     def after_fork(self) -> None:
         """Start over in a child: the parent still has, and delivers, what was waiting."""
         self.buffer.reset()
-        for lane in self.lanes:
-            lane.reset()
+        self.lanes.reset()
         self._prepare()
 
     # -- the worker ------------------------------------------------------------------------------------------------
 
+    def hold(self) -> None:
+        """Only collect, until `release`."""
+        self.buffer.awake = True
+
+    def release(self) -> None:
+        """Deliver from now on."""
+        self.buffer.awake = False
+        if len(self.buffer):
+            self._attend()
+
     def _attend(self) -> None:
         """See to it that somebody works; called by `offer`."""
-        if self._is_closed:
-            self.step()
-            return
-        if not self.buffer.awake and not self._has_no_threads:
-            self.buffer.awake = True
-            if not start_thread(self._run, "callspan-worker"):
-                self._has_no_threads = True
-                guard.warn("threads", "no thread can be started here; spans are delivered on the threads that make them")
-        if self._has_no_threads:
-            self.step()
-        elif len(self.buffer) > 1:
-            ring(self._bell)
-
-    def _run(self) -> None:
-        self._worker_id = threading.get_ident()
-        buffer = self.buffer
         try:
-            with self._quiet() if self._quiet is not None else _Nothing():
-                while not self._is_closed:
-                    self._bell.acquire(timeout=_INTERVAL_S)
-                    self.step()
-                    if self._every_interval is not None:
-                        self._every_interval()
-                    guard.log()
-        except Exception as error:  # noqa: BLE001 - the next span starts a new worker
-            guard.note("the worker", error)
-        finally:
-            if buffer is self.buffer:
-                buffer.awake = False
+            if self._is_closed or not self._has_worker():
+                self.step(_INLINE_S)
+            elif len(self.buffer) > 1:
+                self._worker.ring()
+        except Exception as error:  # noqa: BLE001 - we are on the user's thread
+            guard.note("handing a span over", error)
 
-    def step(self) -> None:
-        """Deliver what waits. One thread at a time; a second one comes back at once, since the first will see to it."""
-        if not self._step_lock.acquire(blocking=False):
-            return
-        try:
-            while spans := self.buffer.take(BATCH_SPANS):
-                self._in_step = len(spans)
-                self._deliver(spans)
+    def _has_worker(self) -> bool:
+        if self.buffer.awake:
+            return True
+        if not self._worker.start():
+            guard.warn("threads", "no thread can be started here; spans are delivered on the threads that make them")
+            return False
+        self.lanes.start()  # now, since a worker that is late could not start them while the interpreter ends
+        return True
+
+    def _work(self) -> None:
+        while not self._is_closed:
+            self._worker.wait(_INTERVAL_S)
+            self.step()
+            if self._every_interval is not None:
+                self._every_interval()
+            guard.log()
+
+    def step(self, budget_s: float | None = None) -> None:
+        """Deliver what waits, for about `budget_s` seconds; by default, all.
+
+        One thread at a time: a second one comes back at once, and the first looks again before it leaves.
+        """
+        until = None if budget_s is None else time.monotonic() + budget_s
+        lock = self._step_lock  # in a child that is forked in here, there will be another one
+        while len(self.buffer) and lock.acquire(blocking=False):
+            try:
+                self._stepping_id = threading.get_ident()
+                with self._quiet():
+                    self._deliver_until(until)
+            finally:
                 self._in_step = 0
-        finally:
-            self._in_step = 0
-            self._step_lock.release()
+                self._stepping_id = None
+                lock.release()
+            if until is not None and time.monotonic() >= until:
+                return
 
-    def _deliver(self, spans: list[Span]) -> None:
-        ready = [span for span in spans if self._make_ready(span)]
-        lost = len(spans) - len(ready)
-        for lane in self.lanes:
-            if lost:
-                lane.counters.dropped["unreadable"] += lost
-            if ready:
-                lane.put(ready)
+    def _deliver_until(self, until: float | None) -> None:
+        while spans := self.buffer.take(BATCH_SPANS):
+            self._in_step = len(spans)
+            self.lanes.deliver(spans, self._make_ready)
+            self._in_step = 0
+            if until is not None and time.monotonic() >= until:
+                return
 
     def _make_ready(self, span: Span) -> bool:
         try:
@@ -160,47 +182,79 @@ class Pipeline:
         """Wait until everything ended so far is settled, at most `timeout_s`; give up after `stall_s` without progress.
 
         Polls instead of waiting on a lock, so it may be called twice at once, from a signal handler and after a fork.
-        From the worker's own thread it only says what is left.
+        On a thread that is itself delivering, as in an exporter, it only says what is left.
         """
-        start = last_progress = time.monotonic()
-        target, settled, pause = self.buffer.offered, self._settled(), _POLL_S[0]
-        failures = self._failures()
-        while self._settled() < target:
+        start = moved_at = time.monotonic()
+        target, progress, pause = self.buffer.offered, self._progress(), _POLL_S[0]
+        while self._settled() < min(target, self.buffer.offered):  # fewer were offered after a fork
             now = time.monotonic()
-            if self._settled() > settled:
-                settled, last_progress = self._settled(), now
-            stalled = stall_s is not None and now - last_progress >= stall_s
-            if now - start >= timeout_s or stalled or threading.get_ident() == self._worker_id:
+            if self._progress() != progress:
+                progress, moved_at = self._progress(), now
+            is_stalled = stall_s is not None and now - moved_at >= stall_s
+            if is_stalled or now - start >= timeout_s or threading.get_ident() in self._thread_ids():
                 break
             self._nudge()
-            time.sleep(pause)
+            time.sleep(min(pause, max(start + timeout_s - now, 0)))
             pause = min(pause * 1.5, _POLL_S[1])
-        remaining = max(target - self._settled(), 0)
-        errors = [f"{lane.name}: {lane.last_error}" for lane in self.lanes if lane.last_error is not None]
-        return FlushResult(ok=not remaining and self._failures() == failures, remaining=remaining, errors=errors)
+        remaining = max(min(target, self.buffer.offered) - self._settled(), 0)
+        errors = self.lanes.tell_losses(self.buffer.dropped)
+        return FlushResult(ok=not remaining and not errors, remaining=remaining, errors=errors)
 
     def _nudge(self) -> None:
         if len(self.buffer):
             if self.buffer.awake:
-                ring(self._bell)
+                self._worker.ring()
             else:
                 self._attend()
 
+    def _thread_ids(self) -> Iterator[int | None]:
+        """Name the threads that deliver; the first may be one of the user's."""
+        yield self._stepping_id
+        yield self._worker.thread_id
+        yield from self.lanes.thread_ids()
+
     def _settled(self) -> int:
-        """Spans that every lane is done with."""
-        return min((lane.counters.settled for lane in self.lanes), default=self.buffer.taken) + self.buffer.dropped
+        """Spans that are delivered, or will never be."""
+        return self.lanes.settled + self.buffer.dropped
 
-    def _failures(self) -> int:
-        return sum(lane.counters.settled - lane.counters.delivered for lane in self.lanes) + self.buffer.dropped
+    def _progress(self) -> int:
+        """Grows whenever anything moves."""
+        return self.buffer.taken + self.lanes.moved
 
-    def close(self, timeout_s: float, stall_s: float | None = None) -> FlushResult:
-        """Flush, stop the worker and close the exporters. Spans that end later are delivered where they end."""
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` has been called."""
+        return self._is_closed
+
+    def close(self, timeout_s: float, stall_s: float | None = None, keep: Collection[Exporter] = ()) -> FlushResult:
+        """Flush, stop the worker and close the exporters except those to `keep`.
+
+        Spans that end later are delivered where they end, by the local exporters; for the others they are dropped.
+        """
+        deadline = time.monotonic() + timeout_s
         result = self.flush(timeout_s, stall_s)
+        if self._is_closed:
+            return result
         self._is_closed = True
-        ring(self._bell)
-        for lane in self.lanes:
-            lane.close()
+        self.buffer.awake = False  # who ends a span from here on sees to it himself
+        self._worker.ring()
+        self.step(_INLINE_S)
+        now = time.monotonic()
+        deadline = now if stall_s is not None else max(deadline, now)
+        self._close_local(keep, deadline + _GRACE_S)
+        self.lanes.close_senders(keep, deadline + 2 * _GRACE_S)
+        guard.log()
         return result
+
+    def _close_local(self, keep: Collection[Exporter], deadline: float) -> None:
+        """Close what the worker writes to, unless it is still writing and does not stop."""
+        lock = self._step_lock
+        if self._stepping_id == threading.get_ident() or not lock.acquire(timeout=max(deadline - time.monotonic(), 0)):
+            return
+        try:
+            self.lanes.close_local(keep)
+        finally:
+            lock.release()
 
     def stats(self) -> dict[str, Stats]:
         """Return the counts per exporter."""
@@ -211,7 +265,7 @@ class Pipeline:
                 "adopted": 0,
                 "delivered": lane.counters.delivered,
                 "rejected": lane.counters.rejected,
-                "dropped": _sum(lane.counters.dropped, {"queue full": buffer.dropped}),
+                "dropped": _with_overflow(lane.counters.dropped, buffer.dropped + lane.overflowed),
                 "buffered": len(buffer) + self._in_step + lane.waiting,
                 "spooled": 0,
                 "retries": lane.counters.retries,
@@ -221,31 +275,22 @@ class Pipeline:
         }
 
 
-class _Nothing:
-    """A block that does nothing."""
-
-    def __enter__(self) -> None:
-        """Do nothing."""
-
-    def __exit__(self, *_: object) -> None:
-        """Do nothing."""
+def _with_overflow(dropped: dict[str, int], overflowed: int) -> dict[str, int]:
+    return {**dropped, "queue full": overflowed} if overflowed else {**dropped}
 
 
-def _restart(reference: weakref.ref[Pipeline]) -> None:
-    pipeline = reference()
-    if pipeline is not None:
+_pipelines: Final[weakref.WeakSet[Pipeline]] = weakref.WeakSet()
+
+
+def _before_fork() -> None:
+    for pipeline in list(_pipelines):
+        pipeline.before_fork()
+
+
+def _after_fork() -> None:
+    for pipeline in list(_pipelines):
         pipeline.after_fork()
 
 
-def _sum(first: dict[str, int], second: dict[str, int]) -> dict[str, int]:
-    return {key: count for key in {**first, **second} if (count := first.get(key, 0) + second.get(key, 0))}
-
-
-def _named_apart(exporters: Sequence[Exporter]) -> Sequence[Exporter]:
-    """Number exporters of the same name, since counters and positions go by name."""
-    seen: dict[str, int] = {}
-    for exporter in exporters:
-        seen[exporter.name] = seen.get(exporter.name, 0) + 1
-        if seen[exporter.name] > 1:
-            exporter.name = f"{exporter.name}-{seen[exporter.name]}"
-    return exporters
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

@@ -1,0 +1,121 @@
+"""All lanes of a pipeline: what goes to each exporter, and what they are done with together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
+
+from callspan.exporters.contract import Exporter
+from callspan.model.resource import Resource
+from callspan.model.span import Span
+from callspan.pipeline.lane import Lane, SenderLane
+
+
+class Lanes:
+    """One lane per exporter, in the order in which the exporters were given."""
+
+    def __init__(
+        self,
+        exporters: Sequence[Exporter],
+        resource: Resource,
+        quiet: Callable[[], AbstractContextManager[object]],
+        max_spans: int,
+        max_bytes: int,
+    ) -> None:
+        """Give local exporters a plain lane, all others one with a sender thread."""
+        self._lanes: list[Lane] = [
+            Lane(exporter, name, resource)
+            if getattr(exporter, "local", False)
+            else SenderLane(exporter, name, resource, quiet, max_spans, max_bytes)
+            for name, exporter in _named(exporters)
+        ]
+        # Those that only queue come first: a disk that hangs does not keep spans from the network.
+        self._in_order = sorted(self._lanes, key=lambda lane: not isinstance(lane, SenderLane))
+
+    def __iter__(self) -> Iterator[Lane]:
+        """Go through the lanes."""
+        return iter(self._lanes)
+
+    def deliver(self, spans: list[Span], make_ready: Callable[[Span], bool]) -> None:
+        """Prepare the spans and put them on every lane; whatever ends this thread, they are accounted for."""
+        unserved = self._in_order[::-1]
+        try:
+            ready = [span for span in spans if make_ready(span)]
+            while unserved:
+                lane = unserved.pop()
+                lane.drop(len(spans) - len(ready), "unreadable")
+                if ready:
+                    lane.put(ready)
+        except BaseException:
+            for lane in unserved:
+                lane.drop(len(spans), "worker died")
+            raise
+
+    @property
+    def settled(self) -> int:
+        """Spans that every lane is done with."""
+        return min(lane.settled for lane in self._lanes)
+
+    @property
+    def moved(self) -> int:
+        """Grows whenever a lane is done with anything."""
+        return sum(lane.settled for lane in self._lanes)
+
+    def thread_ids(self) -> Iterator[int | None]:
+        """Name the senders' threads."""
+        for lane in self._lanes:
+            yield lane.thread_id
+
+    def tell_losses(self, overflowed: int) -> list[str]:
+        """Say why spans were lost since this was last asked, one line per lane; `overflowed` never reached a lane."""
+        errors = []
+        for lane in self._lanes:
+            lost = lane.lost + overflowed
+            if lost > lane.told_lost:
+                lane.told_lost = lost
+                errors.append(f"{lane.name}: {lane.last_error or 'queue full'}")
+        return errors
+
+    def start(self) -> None:
+        """Start the senders."""
+        for lane in self._lanes:
+            lane.start()
+
+    def reset(self) -> None:
+        """Start over in a forked child."""
+        for lane in self._lanes:
+            lane.reset()
+
+    def close_local(self, keep: Collection[Exporter]) -> None:
+        """Close the local exporters but those to `keep`; nobody may be delivering to them."""
+        for lane in self._lanes:
+            if not isinstance(lane, SenderLane):
+                lane.close(close_exporter=not _is_among(lane.exporter, keep))
+
+    def close_senders(self, keep: Collection[Exporter], deadline: float) -> None:
+        """Close the other exporters but those to `keep`, waiting until `time.monotonic()` is `deadline` at most."""
+        senders = [lane for lane in self._lanes if isinstance(lane, SenderLane)]
+        for lane in senders:
+            lane.close(close_exporter=not _is_among(lane.exporter, keep))
+        for lane in senders:
+            if lane.thread_id != threading.get_ident():
+                lane.wait_closed(deadline)
+
+
+def _is_among(exporter: Exporter, several: Collection[Exporter]) -> bool:
+    return any(exporter is other for other in several)
+
+
+def _named(exporters: Sequence[Exporter]) -> Iterator[tuple[str, Exporter]]:
+    """Name each exporter, after its type if it has no name, and number those of the same name: counts go by it."""
+    seen: set[str] = set()
+    for exporter in exporters:
+        given = getattr(exporter, "name", None)
+        name = own_name = given if isinstance(given, str) and given else type(exporter).__name__
+        number = 1
+        while name in seen:
+            number += 1
+            name = f"{own_name}-{number}"
+        seen.add(name)
+        yield name, exporter

@@ -1,0 +1,100 @@
+"""Threads of our own: started when needed, revived after they died, and no trap for a process that forks."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Final
+
+from callspan.guard import guard
+from callspan.pipeline.buffer import Buffer
+
+_REST_S: Final = 10.0
+
+
+class Attendant:
+    """The one daemon thread that attends a buffer; `buffer.awake` says whether it is there.
+
+    `loop` runs in it, inside `quiet`, so that nothing of ours is traced. Forked children make a new one.
+    """
+
+    def __init__(
+        self, buffer: Buffer, loop: Callable[[], None], name: str, quiet: Callable[[], AbstractContextManager[object]]
+    ) -> None:
+        """Be ready to start."""
+        self.thread_id: int | None = None
+        self._buffer = buffer
+        self._loop = loop
+        self._name = name
+        self._quiet = quiet
+        self._rest_until = 0.0
+        self._bell = threading.Lock()
+        self._bell.acquire()
+
+    def start(self) -> bool:
+        """Return whether the thread is there, starting one if need be; False where no thread can be had.
+
+        After a failure it is not tried again for ten seconds: threads fail for as long as a limit stands, or for good,
+        as at interpreter shutdown.
+        """
+        buffer = self._buffer
+        if buffer.awake:
+            return True
+        if time.monotonic() < self._rest_until:
+            return False
+        buffer.awake = True
+        try:
+            threading.Thread(target=self._run, name=self._name, daemon=True).start()
+        except (RuntimeError, MemoryError):
+            buffer.awake = False
+            self._rest_until = time.monotonic() + _REST_S
+            return False
+        except BaseException:  # Ctrl-C in here must not leave a buffer that only looks attended
+            buffer.awake = False
+            raise
+        return True
+
+    def ring(self) -> None:
+        """Wake the thread. Atomic, so safe in a signal handler; while it rings, ringing again costs next to nothing."""
+        if self._bell.locked():
+            try:
+                self._bell.release()
+            except RuntimeError:  # another thread was faster
+                return
+
+    def wait(self, timeout_s: float) -> None:
+        """Sleep until it rings."""
+        self._bell.acquire(timeout=timeout_s)
+
+    def _run(self) -> None:
+        this_thread = threading.get_ident()
+        if self.thread_id is not None:  # an interrupted start was repeated
+            return
+        self.thread_id = this_thread
+        self._buffer.awake = True
+        try:
+            with self._quiet():
+                self._loop()
+        except BaseException as error:  # noqa: BLE001 - nobody is above us; whoever attends next starts a new thread
+            guard.note(self._name, error)
+        finally:
+            self.thread_id = None
+            self._buffer.awake = False
+
+
+def is_importing(thread_id: int | None) -> bool:
+    """Return whether another thread is in the middle of an import.
+
+    A child forked then would wait for ever at the same import, since the module's lock has no owner any more there.
+    """
+    if thread_id is None or thread_id == threading.get_ident():
+        return False
+    frame = sys._current_frames().get(thread_id)  # noqa: SLF001 - there is no other way to look
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
