@@ -26,35 +26,39 @@ EXIT_STALL_S: Final = 2.0
 
 
 class Runtime:
-    """What is running in this process."""
+    """What is running in this process: nothing, or a pipeline; the last one is kept for its counts."""
 
     def __init__(self) -> None:
         """Run nothing yet."""
         self._lock = threading.RLock()
-        self._settings: settings.Settings | None = None
+        self._settings: settings.Settings | None = None  # None when off
         self._recorder: Recorder | None = None
         self._is_exit_registered = False
         self.pipeline: Pipeline | None = None
 
     def configure(self, wanted: settings.Settings) -> None:
         """Run with these settings; the same ones again change nothing, others replace the pipeline, which drains."""
+        if settings.is_disabled():
+            return
         with self._lock:
-            if wanted == self._settings and self.pipeline is not None:
-                return
-            if settings.is_disabled():
+            if wanted.is_same_as(self._settings):
                 return
             pipeline, recorder = self._build(wanted)
             old = self.pipeline
+            pipeline.hold()  # it may share an exporter with the old one, which comes first
             self.pipeline, self._recorder, self._settings = pipeline, recorder, wanted
             call.turn_on(recorder)
             if not self._is_exit_registered:
                 self._is_exit_registered = True
                 atexit.register(self.at_exit)
-        if old is not None:
-            old.close(EXIT_TIMEOUT_S, EXIT_STALL_S)
+        try:
+            if old is not None and not old.is_closed:
+                old.close(EXIT_TIMEOUT_S, EXIT_STALL_S, keep=[lane.exporter for lane in pipeline.lanes])
+        finally:
+            pipeline.release()
 
     def _build(self, wanted: settings.Settings) -> tuple[Pipeline, Recorder]:
-        exporters = [registry.make(given) for given in wanted.exporters]
+        exporters = [registry.make(given, f"exporters[{index}]") for index, given in enumerate(wanted.exporters)]
         clock = Clock()
         pipeline = Pipeline(
             exporters,
@@ -76,13 +80,19 @@ class Runtime:
 
     def shutdown(self, timeout_s: float) -> FlushResult:
         """Flush, stop and switch off; decorated functions go on, unrecorded."""
-        with self._lock:
-            pipeline, self.pipeline, self._settings, self._recorder = self.pipeline, None, None, None
+        has_lock = self._lock.acquire(timeout=min(timeout_s, threading.TIMEOUT_MAX))
+        try:  # without the lock too: whoever holds it does not let go in time, and there is a deadline
+            pipeline, self._settings = self.pipeline, None
             call.turn_off()
-        return pipeline.close(timeout_s) if pipeline is not None else FlushResult(ok=True)
+        finally:
+            if has_lock:
+                self._lock.release()
+        if pipeline is None or pipeline.is_closed:
+            return FlushResult(ok=True)
+        return pipeline.close(timeout_s)
 
     def stats(self) -> dict[str, Stats]:
-        """Return the counts per exporter."""
+        """Return the counts per exporter; after `shutdown`, those of what ran last."""
         pipeline, recorder = self.pipeline, self._recorder
         if pipeline is None or recorder is None:
             return {}
@@ -94,20 +104,32 @@ class Runtime:
         return counted
 
     def at_exit(self) -> None:
-        """Deliver what is left: give up after two seconds without progress, or five in all."""
+        """Deliver what is left: give up after two seconds without progress, five in all, or at Ctrl-C."""
         pipeline = self.pipeline
-        if pipeline is not None:
-            pipeline.close(EXIT_TIMEOUT_S, EXIT_STALL_S)
+        if pipeline is not None and not pipeline.is_closed:
+            try:
+                pipeline.close(EXIT_TIMEOUT_S, EXIT_STALL_S)
+            except KeyboardInterrupt:
+                return
+
+    def after_fork(self) -> None:
+        """Start over in a child: another thread may have held the lock, and what was sampled out is the parent's."""
+        self._lock = threading.RLock()
+        if self._recorder is not None:
+            self._recorder.sampled_out = 0
 
 
 def _shown(path: Any) -> str:
     try:
-        return os.path.relpath(path)
+        return str(os.path.relpath(path))
     except (TypeError, ValueError):
         return str(path)
 
 
 runtime: Final = Runtime()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=runtime.after_fork)
 
 
 def configure(
@@ -129,19 +151,20 @@ def configure(
     resource: attributes of this process, beside those of `OTEL_RESOURCE_ATTRIBUTES`.
 
     Called again with equal arguments it does nothing; with others it swaps, and the old pipeline drains first. Raises
-    `ConfigurationError` for an argument that cannot be meant; a wrong environment variable only warns.
+    `ConfigurationError` for an argument that cannot be meant; a wrong environment variable only warns. Does nothing
+    while `CALLSPAN_DISABLED` or `OTEL_SDK_DISABLED` is true.
     """
     runtime.configure(settings.read(service_name, exporters, sample_rate, capture_content, resource))
 
 
 def flush(timeout_s: float = 5.0) -> FlushResult:
     """Wait until every span that has ended is delivered, at most `timeout_s` seconds; true when all were."""
-    return runtime.flush(timeout_s)
+    return runtime.flush(settings.seconds("timeout_s", timeout_s))
 
 
 def shutdown(timeout_s: float = 5.0) -> FlushResult:
     """Flush, close the exporters and stop recording; at most `timeout_s` seconds. Done at exit without being asked."""
-    return runtime.shutdown(timeout_s)
+    return runtime.shutdown(settings.seconds("timeout_s", timeout_s))
 
 
 def stats() -> dict[str, Stats]:

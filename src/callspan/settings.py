@@ -10,7 +10,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from callspan.errors import ConfigurationError
@@ -34,20 +34,33 @@ class Settings:
     resource: Mapping[str, Any] = field(default_factory=dict)
     is_default_exporter: bool = False
 
+    def is_same_as(self, other: Settings | None) -> bool:
+        """Return whether `other` means the same. Exporter objects are the same only if they are one object."""
+        if other is None or len(self.exporters) != len(other.exporters):
+            return False
+        pairs = zip(self.exporters, other.exporters, strict=True)
+        if any(
+            mine is not theirs and not (type(mine) is type(theirs) is str and mine == theirs) for mine, theirs in pairs
+        ):
+            return False
+        return replace(self, exporters=()) == replace(other, exporters=())
+
 
 def read(
     service_name: str | None = None,
     exporters: Sequence[Any] | None = None,
     sample_rate: float | None = None,
-    capture_content: bool | None = None,
+    capture_content: bool | None = None,  # noqa: FBT001 - named by its only caller
     resource: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Settings:
     """Check the arguments and fill up from the environment. Raises `ConfigurationError` for a wrong argument."""
     env = Environment(environ)
     chosen = _exporters(exporters) if exporters is not None else env.read("CALLSPAN_EXPORTERS", _names)
+    attributes = _attributes(resource)
     return Settings(
         service_name=_text("service_name", service_name)
+        or _text('resource["service.name"]', attributes.get("service.name"))
         or env.read("CALLSPAN_SERVICE_NAME", _name)
         or env.read("OTEL_SERVICE_NAME", _name),
         exporters=chosen or ("file",),
@@ -55,7 +68,7 @@ def read(
         capture_content=_switch("capture_content", capture_content)
         if capture_content is not None
         else env.first(True, "CALLSPAN_CAPTURE_CONTENT", _as_switch),  # noqa: FBT003
-        resource={**(env.read("OTEL_RESOURCE_ATTRIBUTES", _pairs) or {}), **_attributes(resource)},
+        resource={**(env.read("OTEL_RESOURCE_ATTRIBUTES", _pairs) or {}), **attributes},
         is_default_exporter=not chosen,
     )
 
@@ -63,7 +76,15 @@ def read(
 def is_disabled(environ: Mapping[str, str] = os.environ) -> bool:
     """Return whether the environment switches callspan off altogether."""
     env = Environment(environ)
-    return env.first(False, "CALLSPAN_DISABLED", _as_switch) or env.first(False, "OTEL_SDK_DISABLED", _as_switch)  # noqa: FBT003
+    ours = env.read("CALLSPAN_DISABLED", _as_switch)
+    return env.first(False, "OTEL_SDK_DISABLED", _as_switch) if ours is None else ours  # noqa: FBT003
+
+
+def seconds(name: str, value: Any) -> float:
+    """Return a time to wait; a negative one, as what is left of a deadline may be, counts as 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124 - NaN
+        raise ConfigurationError(name, value, "give a number of seconds")
+    return max(float(value), 0.0)
 
 
 class Environment:
@@ -79,7 +100,7 @@ class Environment:
         if not raw:
             return None
         try:
-            if len(raw) > _MAX_TEXT or not raw.isprintable():
+            if not _is_sensible(raw):
                 raise ValueError("printable text of a sensible length")  # noqa: TRY301
             return parse(raw)
         except ValueError as error:
@@ -115,9 +136,17 @@ def say_once(message: str) -> None:
 
 
 def _text(name: str, value: Any) -> str | None:
-    if value is not None and (not isinstance(value, str) or not value.strip()):
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.strip():
         raise ConfigurationError(name, value, "give a string that is not empty")
-    return value
+    if not _is_sensible(value):
+        raise ConfigurationError(name, value, f"give printable text of at most {_MAX_TEXT} characters")
+    return value.strip()
+
+
+def _is_sensible(text: str) -> bool:
+    return len(text) <= _MAX_TEXT and text.isprintable()
 
 
 def _switch(name: str, value: Any) -> bool:
@@ -133,18 +162,15 @@ def _rate(value: Any) -> float:
 
 
 def _exporters(value: Any) -> tuple[Any, ...]:
-    if isinstance(value, str):
-        return _names_or_raise(value)
-    if not isinstance(value, Sequence):
+    given = value.split(",") if isinstance(value, str) else value
+    if not isinstance(given, Sequence) or isinstance(given, bytes | bytearray) or not given:
         raise ConfigurationError("exporters", value, 'give a list, as in exporters=["file"]')
-    return tuple(value)
-
-
-def _names_or_raise(value: str) -> tuple[str, ...]:
-    try:
-        return _names(value)
-    except ValueError:
-        raise ConfigurationError("exporters", value, 'give a list, as in exporters=["file"]') from None
+    chosen: list[Any] = []
+    for item in given:
+        exporter = item.strip().lower() if isinstance(item, str) else item
+        if not any(exporter is other or (isinstance(exporter, str) and exporter == other) for other in chosen):
+            chosen.append(exporter)
+    return tuple(chosen)
 
 
 def _attributes(value: Any) -> dict[str, Any]:
@@ -153,8 +179,8 @@ def _attributes(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise ConfigurationError("resource", value, 'give a dictionary, as in {"deployment.environment.name": "prod"}')
     for key, item in value.items():
-        if not isinstance(key, str) or not key:
-            raise ConfigurationError("resource", key, "use attribute names that are strings")
+        if not isinstance(key, str) or not key or not _is_sensible(key):
+            raise ConfigurationError("resource", key, "use attribute names that are printable strings")
         if not isinstance(item, str | bool | int | float):
             raise ConfigurationError(f"resource[{key!r}]", item, "give a string, a number or a bool")
     return dict(value)
