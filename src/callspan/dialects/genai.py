@@ -24,6 +24,7 @@ from callspan.dialects.json_text import to_json
 from callspan.dialects.values import as_text, number, text
 from callspan.model.facts import MISSING, Facts, PromptUse, ToolFacts
 from callspan.model.messages import Message
+from callspan.model.retrieval import Document
 from callspan.model.span import Span
 
 # Reasons for finishing as the schema of messages spells them; other words are allowed and stay.
@@ -112,8 +113,16 @@ class GenAI:
         documents = facts.documents
         # The released schema wants a score of every document, and none is invented.
         if documents is not None and not (self._released and any("score" not in document for document in documents)):
-            identified = [{"id": str(index), **document} for index, document in enumerate(documents)]
-            told["gen_ai.retrieval.documents"] = to_json(identified)
+            # Text and metadata stand beside, under the names of OpenInference: the convention has none for them.
+            told["gen_ai.retrieval.documents"] = to_json([_ranked(*numbered) for numbered in enumerate(documents)])
+
+
+def _ranked(index: int, document: Document) -> dict[str, object]:
+    """Return the two facts that the convention knows of a document; the place stands in for an ID it lacks."""
+    ranked: dict[str, object] = {"id": document.get("id", str(index))}
+    if "score" in document:
+        ranked["score"] = document["score"]
+    return ranked
 
 
 def _operation(span: Span, facts: Facts) -> str | None:

@@ -11,11 +11,12 @@ from callspan.recording import stored_fields
 
 _FRAMES: Final = 32
 _MESSAGE: Final = 8192
+_OURS: Final = ("/callspan/capture/", "/callspan/integrations/")  # where wrappers of ours pass an exception on
 _ARGS: Final[Any] = BaseException.__dict__["args"]
 
 
 def describe(error: BaseException) -> ErrorFacts:
-    """Return the facts of an exception; its message is made of plain arguments, since `str(error)` may be anyone's code."""
+    """Return the facts of an exception; its message is made of plain arguments, for `str(error)` may run any code."""
     kind = type(error)
     return ErrorFacts(stored_fields.qualified_name(kind), _message(error, kind), _frames(error.__traceback__))
 
@@ -62,7 +63,8 @@ def _frames(trace: TracebackType | None) -> list[tuple[str, int, str]]:
     frames = []
     while trace is not None:
         code = trace.tb_frame.f_code
-        if "/callspan/capture/" not in code.co_filename.replace("\\", "/"):
+        file = code.co_filename.replace("\\", "/")
+        if not any(ours in file for ours in _OURS):
             frames.append((code.co_filename, trace.tb_lineno, code.co_name))
         trace = trace.tb_next
     return frames[-_FRAMES:]

@@ -49,7 +49,7 @@ class Recorder:
         self.ticks: Final = self.clock.ticks
         self.sampled_out = 0
 
-    def open(self, site: Site) -> Opened | None:  # noqa: PLR0915 - one flat sequence: a call here shows in every span
+    def open(self, site: Site) -> Opened | None:
         """Make a span under what is current; None when nothing is to be recorded here.
 
         Nothing is recorded while suppressed and below an unsampled root; an unsampled root itself comes back inert,
@@ -95,21 +95,13 @@ class Recorder:
                 return inert, Context(own), outer
         own[SPAN_KEY] = span = Span()
         span._recording = self  # noqa: SLF001 - the recorder is the other half of a span
-        span.name = site.name
-        span.kind = site.kind
-        span.component = site.component
-        span.site = site
-        span.scope = scope
-        span.trace_id = trace_id
-        span.span_id = random_bits(64) or 1
-        span.parent_id = parent_id
-        span.trace_state = trace_state
+        span.name, span.kind, span.component = site.name, site.kind, site.component
         span.reader = site.reader
-        span.end_ns = 0
-        span.size = 512
-        span.status = STATUS_UNSET
-        span.outcome = "ok"
-        span.usage_below = False
+        span.site, span.scope = site, scope
+        span.trace_id, span.span_id = trace_id, random_bits(64) or 1
+        span.parent_id, span.trace_state = parent_id, trace_state
+        span.end_ns, span.size = 0, 512
+        span.status, span.outcome, span.usage_below = STATUS_UNSET, "ok", False
         span.input = span.output = span.attributes = span.events = span.links = span.prompts = None
         span.error = span.status_message = span.stream = span.truncated = span.facts = None
         return span, Context(own), outer

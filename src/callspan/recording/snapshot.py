@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from typing import Any, Final
 
 from callspan.model.span import Snapshot
@@ -19,15 +18,9 @@ from callspan.recording.copier import SNAPSHOT_BYTES, Copier
 
 _ITEMS: Final = 1024  # longer containers go to the copier, which counts nodes
 _NUMBERS: Final = 32_768  # a longer vector does, too
-_DEEP_ITEMS: Final = 100_000
-_MANY: Final = 8  # of so many alike, the first and the last are measured
 _FOREIGN: Final = -1
+_VECTOR: Final = -2
 _MARSHAL_VERSION: Final = 4  # the first whose references end cycles and shared structures
-
-
-_copy_dict: Final = dict.copy
-_values_of: Final = dict.values
-_chain: Final = chain.from_iterable
 
 
 class Chunk:
@@ -50,7 +43,11 @@ class Whole:
         self.tree = tree
 
 
-def freeze(roots: list[Any], names: tuple[str, ...] | None = None, open_objects: bool = False) -> Snapshot:  # noqa: FBT001, FBT002 - hot
+def freeze(  # noqa: C901, PLR0912 - one flat sequence: a call in here would show in every span
+    roots: list[Any],
+    names: tuple[str, ...] | None = None,
+    open_objects: bool = False,  # noqa: FBT001, FBT002 - by position, for speed
+) -> Snapshot:
     """Replace the values in `roots`, a list of our own, by private copies.
 
     Never runs code of the values' types; what cannot be copied becomes a placeholder that names its type. With
@@ -73,38 +70,23 @@ def freeze(roots: list[Any], names: tuple[str, ...] | None = None, open_objects:
                     roots[index] = copied = root.copy()
                     added = _check(copied.values(), deep)
             elif kind is list or kind is tuple:
-                try:  # nearly always all items are dictionaries: then copying them, and the walk, run in C
-                    roots[index] = rows = [*map(_copy_dict, root if len(root) <= _ITEMS else (0,))]
-                    added = _check(_chain(map(_values_of, rows)), deep)
-                except TypeError:
-                    added = _copy_items(roots, index, root, deep)
+                rows: list[Any] = []
+                added = _copy_rows(root, rows, deep)
+                if added == _VECTOR:
+                    deep.append(root)
+                    added = 0
+                elif added != _FOREIGN:
+                    roots[index] = rows
             if added == _FOREIGN:
                 del deep[before:]
                 foreign = [index] if foreign is None else [*foreign, index]
             else:
                 size += added
-    if not deep and foreign is None and size <= SNAPSHOT_BYTES:
-        return roots, names, None, size, 0, None
-    return _finish(roots, names, size, deep, foreign, open_objects)
-
-
-def _finish(
-    roots: list[Any],
-    names: tuple[str, ...] | None,
-    size: int,
-    deep: list[Any],
-    foreign: list[int] | None,
-    open_objects: bool,  # noqa: FBT001 - hot
-) -> Snapshot:
-    """Copy what lies deeper in one go, and what is foreign or too much with the copier."""
     blob = None
     if deep:
         try:
-            if sum(map(len, deep if len(deep) < _MANY else (deep[0], deep[-1]))) <= _DEEP_ITEMS:
-                blob = marshal.dumps(deep, _MARSHAL_VERSION)
-                size += len(blob)
-            else:
-                size = SNAPSHOT_BYTES + 1
+            blob = marshal.dumps(deep, _MARSHAL_VERSION)
+            size += len(blob)
         except ValueError:  # something in there is not plain, or it is nested too deeply
             size = SNAPSHOT_BYTES + 1
     if size > SNAPSHOT_BYTES:
@@ -114,31 +96,42 @@ def _finish(
     return roots, names, blob, size, 0, None
 
 
-def _copy_items(roots: list[Any], index: int, root: Any, deep: list[Any]) -> int:
-    """Copy a list that holds other things than dictionaries, too; return the size, or _FOREIGN."""
-    if _is_vector(root):
-        deep.append(root)
-        return 0
+def _copy_rows(root: Any, rows: list[Any], deep: list[Any]) -> int:
+    """Copy the items of a list into `rows`, dictionaries one by one; return the size, _FOREIGN or _VECTOR."""
     if len(root) > _ITEMS:
-        return _FOREIGN
-    roots[index] = rows = [*root]
+        return _VECTOR if _is_vector(root) else _FOREIGN
     size = 0
-    for place, row in enumerate(rows):
-        if type(row) is dict:
-            rows[place] = copied = row.copy()
-            added = _check(copied.values(), deep)
+    for row in root:
+        kind = type(row)
+        if kind is dict:
+            copied = row.copy()
+            rows.append(copied)
+            for value in copied.values():  # what _check does, without calling it for every document
+                kind = type(value)
+                if kind is str:
+                    size += len(value)
+                elif kind is float or kind is int:
+                    pass
+                elif kind is dict or kind is list or kind is tuple:
+                    if len(value) > _ITEMS and not _is_vector(value):
+                        return _FOREIGN
+                    deep.append(value)
+                elif value is not None and kind is not bool:
+                    return _FOREIGN
+        elif (kind is float or kind is int) and not rows and _is_vector(root):
+            return _VECTOR
         else:
+            rows.append(row)
             added = _check((row,), deep)
-        if added == _FOREIGN:
-            return _FOREIGN
-        size += added
+            if added == _FOREIGN:
+                return _FOREIGN
+            size += added
     return size
 
 
 def _check(values: Iterable[Any], deep: list[Any]) -> int:
     """Weigh the values of containers of our own and note the containers among them; return the size, or _FOREIGN."""
     size = 0
-    note = deep.append
     for value in values:
         kind = type(value)
         if kind is str:
@@ -146,7 +139,9 @@ def _check(values: Iterable[Any], deep: list[Any]) -> int:
         elif kind is float or kind is int:
             pass
         elif kind is dict or kind is list or kind is tuple:
-            note(value)
+            if len(value) > _ITEMS and not _is_vector(value):
+                return _FOREIGN
+            deep.append(value)
         elif value is not None and kind is not bool:
             return _FOREIGN
     return size
