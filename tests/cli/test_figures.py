@@ -9,7 +9,8 @@ from callspan.cli.figures import count, duration, moment, things
     ("nanoseconds", "shown"),
     [
         (0, "0 ms"),
-        (4_000, "0.00 ms"),
+        (4_000, "<0.01 ms"),
+        (6_000, "0.01 ms"),
         (9_990_000, "9.99 ms"),
         (9_996_000, "10 ms"),
         (999_400_000, "999 ms"),

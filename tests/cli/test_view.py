@@ -346,3 +346,18 @@ def test_tokens_that_agents_repeat_are_counted_once(tmp_path, capsys):
     ]
 
     assert "10 tokens in, 5 out" in view(capsys, write(tmp_path / "spans.jsonl", spans))
+
+
+def test_what_holds_for_a_whole_trace_is_told_once(tmp_path, capsys):
+    held = {"user_id": "u-7", "tags": ["beta"]}
+    spans = [
+        span("chain", "outer", 1, None, 0, 9, metadata={"tier": "gold"}, **held),
+        span("chain", "inner", 2, 1, 1, 5, metadata={"tier": "gold", "try": 2}, **held),
+        span("chain", "other", 3, None, 0, 9, trace_id=7, **held),
+    ]
+
+    out = view(capsys, write(tmp_path / "spans.jsonl", spans), "--io")
+
+    assert out.count("user ID     u-7") == 2
+    assert out.count("tags        beta") == 2
+    assert out.count("tier=gold, try=2") == 1

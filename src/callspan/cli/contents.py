@@ -25,9 +25,14 @@ _OUT: Final = "green"
 _ASIDE: Final = "dim"
 
 
-def contents(record: SpanRecord, terminal: Terminal, width: int, *, full: bool) -> Iterator[list[Piece]]:
-    """Yield the lines that show a record, at most `width` columns wide; long texts are cut unless `full`."""
-    for label, style, text in _entries(record):
+def contents(
+    record: SpanRecord, terminal: Terminal, width: int, *, full: bool, first: SpanRecord | None = None
+) -> Iterator[list[Piece]]:
+    """Yield the lines that show a record, at most `width` columns wide; long texts are cut unless `full`.
+
+    User, tags and metadata are left out where they are those of `first`, the record shown first of the same trace.
+    """
+    for label, style, text in _entries(record, first):
         yield from _entry(label, style, terminal.clean(text), terminal, width, full=full)
 
 
@@ -60,11 +65,13 @@ def _first_lines(text: str, room: int) -> tuple[list[str], int]:
     return lines, len(text[end:].strip())
 
 
-def _entries(record: SpanRecord) -> Iterator[Entry]:
+def _entries(record: SpanRecord, first: SpanRecord | None) -> Iterator[Entry]:
     yield from _prompts(record)
     yield from _inputs(record)
     yield from _outputs(record)
     yield from _asides(record)
+    yield from _scope(record, first)
+    yield from _marks(record)
 
 
 def _prompts(record: SpanRecord) -> Iterator[Entry]:
@@ -102,7 +109,7 @@ def _outputs(record: SpanRecord) -> Iterator[Entry]:
 
 
 def _asides(record: SpanRecord) -> Iterator[Entry]:
-    """Yield what stands around the call, one line each."""
+    """Yield what stands around the call."""
     request = {name: value for name, value in record.request.items() if name != "model"}
     told = {
         "parameters": request,
@@ -111,14 +118,27 @@ def _asides(record: SpanRecord) -> Iterator[Entry]:
         "finished": record.finish_reasons,
         "first chunk": _stream(record),
         "tokens": _token_details(record),
-        "user ID": record.user_id,
-        "tags": record.tags,
-        "metadata": record.metadata,
+    }
+    yield from _one_line_each(told)
+
+
+def _scope(record: SpanRecord, first: SpanRecord | None) -> Iterator[Entry]:
+    told = {"user ID": record.user_id, "tags": record.tags, "metadata": record.metadata}
+    known = {} if first is None else {"user ID": first.user_id, "tags": first.tags, "metadata": first.metadata}
+    yield from _one_line_each({label: value for label, value in told.items() if value != known.get(label)})
+
+
+def _marks(record: SpanRecord) -> Iterator[Entry]:
+    told = {
         "attributes": record.attributes,
         "events": [event.name for event in record.events],
         "cut off": {name: figures.things(size, "byte") for name, size in record.truncated.items()},
         "redacted": record.redacted_count,
     }
+    yield from _one_line_each(told)
+
+
+def _one_line_each(told: Tree) -> Iterator[Entry]:
     for label, value in told.items():
         if value:
             yield label, _ASIDE, pairs(value)

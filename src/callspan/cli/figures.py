@@ -20,6 +20,8 @@ def duration(nanoseconds: int) -> str:
     if seconds >= 0.9995:
         return f"{seconds:.{2 if seconds < 9.995 else 1}f} s"
     milliseconds = nanoseconds / 1e6
+    if 0 < milliseconds < 0.005:
+        return "<0.01 ms"
     return f"{milliseconds:.2f} ms" if 0 < milliseconds < 9.995 else f"{milliseconds:.0f} ms"
 
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from callspan.cli import figures
 from callspan.cli.columns import measure
@@ -22,6 +22,9 @@ from callspan.model.kinds import KINDS, Kind, resolve
 from callspan.reading.files import LoadReport, files_of
 from callspan.reading.rows import Row, load_rows, records_of
 from callspan.reading.trees import build_traces
+
+if TYPE_CHECKING:
+    from callspan.model.record import SpanRecord
 
 SUMMARY: Final = "show traces as trees: who called whom, how long, how many tokens, what failed"
 _DEFAULT_PATH: Final = ".callspan"
@@ -150,10 +153,16 @@ def _print_trees(chosen: list[Shown], found: list[TraceOfRows], arguments: argpa
 def _contents_of(chosen: Iterable[Shown], terminal: Terminal, *, full: bool) -> Contents:
     # Trees are drawn in the order in which the records are read, so neither waits for more than a batch of the other.
     records = records_of(_rows(chosen))
+    first: SpanRecord | None = None
 
     def below(_: Row, width: int) -> Iterable[list[Piece]]:
+        nonlocal first
         record = next(records)
-        return () if record is None else contents(record, terminal, width, full=full)
+        if record is None:
+            return ()
+        if first is None or first.trace_id != record.trace_id:
+            first = record
+        return contents(record, terminal, width, full=full, first=None if first is record else first)
 
     return below
 
