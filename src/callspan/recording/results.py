@@ -196,7 +196,7 @@ def read_choice(choice: dict[str, Any]) -> Message:
 
 def read_retriever(_: Span, facts: Facts) -> None:
     """Read the query and the documents that were found."""
-    facts.query, facts.top_k = _query(facts), _number(facts.input, _TOP_K_NAMES)
+    _take_query(facts)
     documents = read_documents(facts.output) if facts.output is not MISSING else None
     if documents is not None:
         facts.documents = documents
@@ -288,14 +288,21 @@ READERS: Final[dict[str, Reader]] = {
 }
 
 
-def _query(facts: Facts) -> str | None:
-    if isinstance(facts.input, str):
-        return facts.input
-    found = _first_text(facts.input, _QUERY_NAMES)
-    if found is None and isinstance(facts.input, dict):
-        texts = [value for value in facts.input.values() if isinstance(value, str)]
-        return texts[0] if texts else None
-    return found
+def _take_query(facts: Facts) -> None:
+    """Move the query and the number of documents asked for to their fields."""
+    arguments = {"query": facts.input} if isinstance(facts.input, str) else facts.input
+    if not isinstance(arguments, dict):
+        return
+    rest = dict(arguments)
+    for name in (*_QUERY_NAMES, *arguments):
+        if isinstance(rest.get(name), str):
+            facts.query = rest.pop(name)
+            break
+    for name in _TOP_K_NAMES:
+        if type(rest.get(name)) is int:
+            facts.top_k = rest.pop(name)
+            break
+    facts.input = rest or MISSING
 
 
 def _first_text(tree: Any, names: tuple[str, ...]) -> str | None:
@@ -303,14 +310,6 @@ def _first_text(tree: Any, names: tuple[str, ...]) -> str | None:
         for name in names:
             if isinstance(tree.get(name), str):
                 return str(tree[name])
-    return None
-
-
-def _number(tree: Any, names: tuple[str, ...]) -> int | None:
-    if isinstance(tree, dict):
-        for name in names:
-            if type(tree.get(name)) is int:
-                return int(tree[name])
     return None
 
 
