@@ -140,7 +140,9 @@ def _clean_parameters(properties: dict[str, Any]) -> int:
     count = 0
     for name, schema in properties.items():
         if type(schema) is not dict:
-            count += _clean_mapping({name: schema})
+            alone = {name: schema}
+            count += _clean_mapping(alone)
+            properties[name] = alone[name]
             continue
         if is_secret_name(name):
             for key in _SCHEMA_VALUES:
