@@ -197,8 +197,10 @@ class SenderLane(Lane):
         self._closes_exporter = close_exporter
         self._is_closed = True
         self._drop_queue("shutdown")
-        self._is_done = not self._sender.start()
-        self._sender.ring()
+        if self._sender.start():
+            self._sender.ring()
+        else:  # nobody could be stopped from hanging
+            self._is_done = True
 
     def wait_closed(self, deadline: float) -> None:
         """Wait until the sender has closed the exporter, until `time.monotonic()` is `deadline` at most."""
