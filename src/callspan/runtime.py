@@ -80,7 +80,7 @@ class Runtime:
 
     def shutdown(self, timeout_s: float) -> FlushResult:
         """Flush, stop and switch off; decorated functions go on, unrecorded."""
-        has_lock = self._lock.acquire(timeout=min(timeout_s, threading.TIMEOUT_MAX))
+        has_lock = self._lock.acquire(timeout=timeout_s)
         try:  # without the lock too: whoever holds it does not let go in time, and there is a deadline
             pipeline, self._settings = self.pipeline, None
             call.turn_off()

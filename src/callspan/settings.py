@@ -21,6 +21,7 @@ T = TypeVar("T")
 _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("0", "false", "no", "off")
 _MAX_TEXT: Final = 65_536
+_LONGEST_S: Final = 30 * 86_400
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,10 @@ def is_disabled(environ: Mapping[str, str] = os.environ) -> bool:
 
 
 def seconds(name: str, value: Any) -> float:
-    """Return a time to wait; a negative one, as what is left of a deadline may be, counts as 0."""
+    """Return a time to wait; a negative one, as what is left of a deadline may be, counts as 0, for ever as a month."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124 - NaN
         raise ConfigurationError(name, value, "give a number of seconds")
-    return max(float(value), 0.0)
+    return float(min(max(value, 0), _LONGEST_S))
 
 
 class Environment:
@@ -162,7 +163,7 @@ def _rate(value: Any) -> float:
 
 
 def _exporters(value: Any) -> tuple[Any, ...]:
-    given = value.split(",") if isinstance(value, str) else value
+    given = [name for name in value.split(",") if name.strip()] if isinstance(value, str) else value
     if not isinstance(given, Sequence) or isinstance(given, bytes | bytearray) or not given:
         raise ConfigurationError("exporters", value, 'give a list, as in exporters=["file"]')
     chosen: list[Any] = []
