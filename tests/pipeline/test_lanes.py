@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+
+from callspan.exporters.contract import ExportResult
+from callspan.model.resource import describe
+from callspan.pipeline.lane import Lane, SenderLane
+from callspan.pipeline.lanes import Lanes
+from odd_exporters import Answering, Blocking, Keeping
+from spans import finished
+
+
+def lanes(*exporters: Any) -> Lanes:
+    return Lanes(exporters, describe("test"), nullcontext, 100, 10_000)
+
+
+def some(count: int) -> list[Any]:
+    return [finished(name=str(number)) for number in range(count)]
+
+
+def always(_: Any) -> bool:
+    return True
+
+
+def by_name(made: Lanes) -> dict[str, dict[str, int]]:
+    return {lane.name: {"delivered": lane.counters.delivered, **lane.counters.dropped} for lane in made}
+
+
+def test_local_exporters_share_the_worker_and_others_have_senders():
+    class Nameless:
+        def export(self, batch: Any) -> None: ...
+        def close(self) -> None: ...
+
+    made = list(lanes(Keeping("a"), Keeping("b", local=False), Nameless()))
+    assert [(lane.name, type(lane)) for lane in made] == [("a", Lane), ("b", SenderLane), ("Nameless", SenderLane)]
+
+
+def test_names_are_told_apart_and_the_exporters_left_alone():
+    exporters = [Keeping("file"), Keeping("file-2"), Keeping("file"), Keeping("file")]
+    assert [lane.name for lane in lanes(*exporters)] == ["file", "file-2", "file-3", "file-4"]
+    assert [exporter.name for exporter in exporters] == ["file", "file-2", "file", "file"]
+
+
+def test_every_lane_gets_every_span_and_senders_get_them_first():
+    order = []
+
+    class Noting(Keeping):
+        def export(self, batch: Any) -> ExportResult:
+            order.append((self.name, made_sender.waiting))
+            return super().export(batch)
+
+    blocked = Blocking()
+    made = lanes(Noting("local"), blocked)
+    made_sender = list(made)[1]
+    made.deliver(some(3), always)
+    assert order == [("local", 3)]
+    blocked.released.set()
+    made.close_senders((), 0.0)
+
+
+def test_what_cannot_be_prepared_is_dropped_everywhere():
+    made = lanes(Keeping("a"), Keeping("b"))
+    made.deliver(some(5), lambda span: span.name not in "13")
+    made.deliver(some(2), lambda _: False)
+    assert by_name(made) == {"a": {"delivered": 3, "unreadable": 4}, "b": {"delivered": 3, "unreadable": 4}}
+    assert made.settled == 7
+    assert made.moved == 14
+
+
+def test_whatever_ends_the_thread_every_span_is_accounted_for():
+    made = lanes(Keeping("a"), Answering(KeyboardInterrupt(), "b"), Keeping("c"))
+    with pytest.raises(KeyboardInterrupt):
+        made.deliver(some(4), always)
+    assert by_name(made) == {
+        "a": {"delivered": 4},
+        "b": {"delivered": 0, "exporter error": 4},
+        "c": {"delivered": 0, "worker died": 4},
+    }
+
+    def exit_thread(_: Any) -> bool:
+        raise SystemExit
+
+    made = lanes(Keeping("a"), Keeping("b"))
+    with pytest.raises(SystemExit):
+        made.deliver(some(4), exit_thread)
+    assert by_name(made) == {"a": {"delivered": 0, "worker died": 4}, "b": {"delivered": 0, "worker died": 4}}
+
+
+def test_losses_are_told_once():
+    made = lanes(Answering(ExportResult(reason="disk full"), "a"), Keeping("b"))
+    assert made.tell_losses(0) == []
+    made.deliver(some(1), always)
+    assert made.tell_losses(0) == ["a: disk full"]
+    assert made.tell_losses(0) == []
+    assert made.tell_losses(2) == ["a: disk full", "b: queue full"]
+    made.reset()
+    assert (made.settled, made.tell_losses(0)) == (0, [])
+
+
+def test_the_slowest_lane_decides_what_is_settled():
+    blocked = Blocking()
+    made = lanes(Keeping("a"), blocked)
+    made.deliver(some(3), always)
+    assert (made.settled, made.moved) == (0, 3)
+    assert [thread_id is None for thread_id in made.thread_ids()] == [True, False]
+    blocked.released.set()
+    made.close_senders((), 0.0)
+
+
+def test_exporters_to_keep_are_told_by_identity():
+    class Equal(Keeping):
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = None  # type: ignore[assignment]
+
+    first, second = Equal("a"), Equal("b")
+    lanes(first, second).close_local([second])
+    assert (first.closed, second.closed) == (1, 0)
