@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from callspan.model.kinds import Kind
 
 Outcome = Literal["ok", "error", "cancelled", "abandoned", "incomplete"]
-Snapshot = tuple[list[Any], "tuple[str, ...] | None", "bytes | None", int, int, "list[Any] | None"]
-"""Private copies of values: roots, names, blob, size, cut bytes, prompts. A bare tuple: two are made for every span.
+Snapshot = tuple[list[Any], "tuple[str, ...] | None", "list[Any] | None", int, int, "list[Any] | None"]
+"""Private copies of values: roots, names, copies, size, cut bytes, prompts. A bare tuple: two are made for every span.
 
 `names` are those of the last roots where they were keyword arguments, None where the one root is the value itself.
 `size` is roughly the bytes held, `cut bytes` the original size where something had to be left out, else 0. `prompts`

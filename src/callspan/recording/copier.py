@@ -6,12 +6,16 @@ It knows the exact types it may look into and reads nothing but stored fields: n
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from itertools import islice
 from typing import Any, Final
 
 from callspan.model.prompt import RenderedPrompt
 from callspan.recording import stored_fields
 from callspan.recording.known_types import describe
+from callspan.recording.plain import free_key, key_text
+from callspan.recording.stored_fields import placeholder
 
 SNAPSHOT_BYTES: Final = 1_048_576
 STRING_BYTES: Final = 262_144
@@ -22,6 +26,7 @@ _NODES: Final = 8192
 _ITEMS: Final = 1024  # of one container
 _NUMBERS: Final = 8192  # of one vector
 _DEPTH: Final = 48
+_ONLY_NUMBERS: Final = frozenset([float, int])
 _CUT_ITEM: Final = "<{} more>"
 
 
@@ -57,7 +62,10 @@ class Copier:
             return value
         if kind is list or kind is tuple or kind is dict or kind is set or kind is frozenset:
             return self._container(value, kind, depth)
-        return self._object(value, kind, depth)
+        try:
+            return self._object(value, kind, depth)
+        except Exception:  # noqa: BLE001 - a class may lie about its own layout; the recursion limit may be near
+            return placeholder(kind)
 
     def _grow(self, count: int) -> None:
         self.size += count
@@ -79,7 +87,7 @@ class Copier:
         if identity in self._path:
             return "<cycle>"
         if depth >= _DEPTH or self._nodes <= 0 or self.size > SNAPSHOT_BYTES:
-            self._cut = True
+            self._leave_out(len(value))
             return f"<{kind.__name__} of {len(value)}>"
         self._path.add(identity)
         try:
@@ -93,7 +101,7 @@ class Copier:
         copied: dict[Any, Any] = {}
         items = _items(value, max(min(self._nodes, _ITEMS), 0))
         for key, item in items:
-            copied[_free_key(copied, _key(key))] = self._copy(item, depth + 1)
+            copied[free_key(copied, _key(key))] = self._copy(item, depth + 1)
         if length > len(items):
             self._leave_out(length - len(items))
         return copied
@@ -114,7 +122,7 @@ class Copier:
     def _vector(self, value: Any, length: int) -> list[Any] | None:
         """Copy a vector of numbers as one node; None when it is not only numbers."""
         numbers = [*value[:_NUMBERS]]
-        if not all(type(number) is float or type(number) is int for number in numbers):
+        if not _ONLY_NUMBERS.issuperset(map(type, numbers)):
             return None
         self._grow(9 * len(numbers))
         if length > _NUMBERS:
@@ -158,11 +166,16 @@ class Copier:
 
     def _rows(self, value: Any, kind: type, mro: tuple[type, ...], depth: int) -> Any:
         plain = list if issubclass(kind, list) else tuple
-        items = [*plain.__getitem__(value, slice(0, max(self._nodes, 0)))]
+        items = [*plain.__getitem__(value, slice(0, _NUMBERS))]
         names = stored_fields.namedtuple_fields(mro)
         if names is not None and len(names) == len(items):
             return {name: self._copy(item, depth + 1) for name, item in zip(names, items, strict=True)}
-        return self._sequence(items, list, depth)
+        copied: list[Any] = self._sequence(items, list, depth)
+        left_out = plain.__len__(value) - len(items)
+        if left_out:
+            self._leave_out(left_out)
+            copied[-1] = _CUT_ITEM.format(plain.__len__(value) - len(copied) + 1)
+        return copied
 
     def _fields(self, value: Any, kind: type, mro: tuple[type, ...], depth: int) -> Any:
         fields = stored_fields.of(value, mro, any_object=self._open_objects)
@@ -180,29 +193,10 @@ _SUBCLASSES: Final[tuple[tuple[type, Any], ...]] = (
 )
 
 
-def placeholder(kind: type) -> str:
-    """Name a type where its value is not recorded: `<module.Type>`."""
-    return f"<{stored_fields.qualified_name(kind)}>"
-
-
 def _key(key: Any) -> Any:
     """Return a key that the worker may use without running foreign code."""
     kind = type(key)
-    if kind is str or kind is int or kind is float or key is None or kind is bool:
-        return key
-    if kind is bytes or kind is tuple:
-        return f"<{kind.__name__} of {len(key)}>"
-    return str.__str__(key) if issubclass(kind, str) else placeholder(kind)
-
-
-def _free_key(copied: dict[Any, Any], key: Any) -> Any:
-    """Return `key`, numbered where another key already became the same."""
-    if key not in copied:
-        return key
-    number = 2
-    while f"{key} #{number}" in copied:
-        number += 1
-    return f"{key} #{number}"
+    return key if kind is str or kind is int or kind is float or key is None or kind is bool else key_text(key)
 
 
 def _items(value: Any, count: int) -> list[tuple[Any, Any]]:
@@ -212,7 +206,7 @@ def _items(value: Any, count: int) -> list[tuple[Any, Any]]:
             return list(islice(dict.items(value), count))
         except RuntimeError:  # it changed size while we looked: once more
             continue
-    return list(dict.copy(value).items())[:count]
+    return _as_far_as(dict.items(value), count)
 
 
 def _take(value: Any, kind: type, count: int) -> list[Any]:
@@ -223,4 +217,12 @@ def _take(value: Any, kind: type, count: int) -> list[Any]:
             return list(islice(value, count))
         except RuntimeError:
             continue
-    return list(value.copy())[:count]
+    return _as_far_as(value, count)
+
+
+def _as_far_as(values: Iterable[Any], count: int) -> list[Any]:
+    """Take what comes before the next change."""
+    taken: list[Any] = []
+    with suppress(RuntimeError):
+        taken.extend(islice(values, count))
+    return taken

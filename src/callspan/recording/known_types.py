@@ -21,8 +21,11 @@ def _as_text(value: Any) -> str:
 
 
 def _iso(value: Any) -> str:
-    text: str = value.isoformat()
-    return text
+    """Return the ISO form; the offset only where no foreign `tzinfo` has to be asked for it."""
+    zone = getattr(value, "tzinfo", None)
+    if zone is None or _is(type(zone), "datetime", "timezone") or _is(type(zone), "zoneinfo", "ZoneInfo"):
+        return str(value.isoformat())
+    return f"{value.replace(tzinfo=None).isoformat()} {stored_fields.placeholder(type(zone))}"
 
 
 def _bytes(value: Any) -> str:
@@ -72,8 +75,11 @@ def describe(value: Any, kind: type) -> Any:
     """Return plain data that stands for `value`, or None when its type is not known."""
     name = stored_fields.qualified_name(kind).rpartition(".")[2]
     for module_name, class_name, tell in _KNOWN:
-        if name == class_name:
-            module = sys.modules.get(module_name)
-            if module is not None and vars(module).get(class_name) is kind:
-                return tell(value)
+        if name == class_name and _is(kind, module_name, class_name):
+            return tell(value)
     return None
+
+
+def _is(kind: type, module_name: str, class_name: str) -> bool:
+    module = sys.modules.get(module_name)
+    return module is not None and vars(module).get(class_name) is kind

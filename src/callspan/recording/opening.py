@@ -54,9 +54,10 @@ def _open_scope(span: Span, facts: Facts) -> None:
 
 def thaw_again(snapshot: Snapshot) -> Any:
     """Open a snapshot that several spans share, without using it up."""
-    roots, names, blob, size, cut, prompts = snapshot
-    copied = [{**root} if type(root) is dict else root for root in roots]
-    return thaw((copied, names, blob, size, cut, prompts))[0]
+    roots, names, copies, size, cut, prompts = snapshot
+    return thaw(([*roots], names, copies, size, cut, prompts))[
+        0
+    ]  # what is linked a second time comes to the same places
 
 
 def _open_attributes(span: Span, facts: Facts) -> None:

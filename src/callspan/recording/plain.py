@@ -9,9 +9,14 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from callspan.recording.stored_fields import placeholder
+
 _NODES: Final = 100_000
 _DEPTH: Final = 64
 _BIG: Final = 1 << 63
+_KEY_BYTES: Final = 64
+_SHORT: Final = 32
+_ONLY_FLOATS: Final = frozenset([float])
 
 
 def plain(tree: Any) -> Any:
@@ -36,11 +41,13 @@ class _Walk:
             return self._container(value, kind, depth)
         if kind is bytes:
             return f"<bytes of {len(value)}: {value[:8].hex()}…>"
-        return str(value) if kind is complex else f"<{kind.__name__}>"
+        return str(value) if kind is complex else placeholder(kind)
 
     def _container(self, value: Any, kind: type, depth: int) -> Any:
         if id(value) in self._path:
             return "<cycle>"
+        if kind is list and len(value) > _SHORT and _is_finite(value):
+            return [*value]
         self._left -= len(value) + 1
         if depth >= _DEPTH or self._left < 0:
             return f"<{kind.__name__} of {len(value)}>"
@@ -49,17 +56,20 @@ class _Walk:
             made: Any = {}
             for key, item in value.items():
                 name = key if type(key) is str else key_text(key)
-                if name in made:
-                    name = _numbered(made, name)
-                made[name] = self.visit(item, depth + 1)
+                made[free_key(made, name)] = self.visit(item, depth + 1)
         else:
             made = [self.visit(item, depth + 1) for item in value]
         self._path.discard(id(value))
         return made
 
 
+def _is_finite(values: list[Any]) -> bool:
+    """Return whether a list is a vector of finite floats, which needs no spelling: a sum shows NaN and infinity."""
+    return _ONLY_FLOATS.issuperset(map(type, values)) and math.isfinite(sum(values))
+
+
 def key_text(key: Any) -> str:
-    """Spell a key that is no text: numbers and constants as JSON would, everything else by its type."""
+    """Spell a key that is no text: numbers and constants as JSON would, what is foreign by its type."""
     kind = type(key)
     if key is None:
         return "null"
@@ -69,16 +79,21 @@ def key_text(key: Any) -> str:
         return str(key) if -_BIG <= key < _BIG else _big(key)
     if kind is float:
         return str(key)
-    if kind is tuple and all(type(item) is str or type(item) is int for item in key):
-        return ", ".join(map(str, key))
-    return str.__str__(key) if issubclass(kind, str) else f"<{kind.__name__}>"
+    if kind is bytes:
+        return repr(key[:_KEY_BYTES])
+    if kind is tuple and len(key) <= _KEY_BYTES and all(type(item) is str or type(item) is int for item in key):
+        return ", ".join(map(key_text, key))
+    return str.__str__(key) if issubclass(kind, str) else placeholder(kind)
 
 
-def _numbered(made: dict[str, Any], name: str) -> str:
+def free_key(made: dict[Any, Any], key: Any) -> Any:
+    """Return `key`, numbered where another key already became the same."""
+    if key not in made:
+        return key
     number = 2
-    while f"{name} #{number}" in made:
+    while f"{key} #{number}" in made:
         number += 1
-    return f"{name} #{number}"
+    return f"{key} #{number}"
 
 
 def _big(value: int) -> str:

@@ -1,26 +1,36 @@
 """Private copies of values, taken on the caller's thread in the time of a few attribute look-ups.
 
 A record shows a value as it was at the call, so something has to be copied there and then. Strings and numbers are
-kept by reference, they cannot change. The containers of the top two levels are copied one by one, which is also where
-sizes and types are checked. What lies deeper is copied by one `marshal.dumps`: it runs no Python code, does not
-release the GIL, ends cycles and shared structures, and refuses what is not a plain builtin. Everything else goes to
-the total copier (`recording.copier`). The worker opens the snapshot again with `thaw`.
+kept by reference, they cannot change. Containers of exactly the builtin types are copied level by level, each by one
+call of C code that runs nothing of theirs; types and sizes are checked on the copies, which no other thread can reach.
+What is of another type, too much, or nested in itself goes to the total copier (`recording.copier`). The worker opens
+the snapshot with `thaw`.
+
+`marshal.dumps` would copy what lies deep a little faster. But it asks every object that it does not know for its
+buffer: so it copies whole arrays, and it runs `__buffer__` of Python classes in the middle of a list they may change.
 """
 
 from __future__ import annotations
 
-import marshal
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from callspan.model.span import Snapshot
 from callspan.recording.copier import SNAPSHOT_BYTES, Copier
+from callspan.recording.plain import free_key, key_text
+from callspan.recording.stored_fields import placeholder
 
-_ITEMS: Final = 1024  # longer containers go to the copier, which counts nodes
-_NUMBERS: Final = 32_768  # a longer vector does, too
+_ITEMS: Final = 1024  # longer containers go to the copier, which counts nodes and says what it left out
+_DEEP_ITEMS: Final = 8192  # below the first two levels, in all
+_SHORT: Final = 32  # of so few items, each is checked
+_NUMBERS: Final = 131_072  # in longer vectors, in all
+_NUMBER_BYTES: Final = 32
 _FOREIGN: Final = -1
 _VECTOR: Final = -2
-_MARSHAL_VERSION: Final = 4  # the first whose references end cycles and shared structures
+
+_CONTAINERS: Final = frozenset([dict, list, tuple])
+_SCALARS: Final = frozenset([str, int, float, bool, type(None)])
+_ONLY_NUMBERS: Final = frozenset([float, int])
 
 
 class Chunk:
@@ -33,8 +43,18 @@ class Chunk:
         self.snapshot = snapshot
 
 
+class Vector:
+    """Marks a copy of what looks like a vector; nobody has looked at all its items yet."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: list[Any]) -> None:
+        """Hold the items."""
+        self.items = items
+
+
 class Whole:
-    """Marks a root that the copier made, and that has nothing left in the blob."""
+    """Marks a root that the copier made: a plain tree."""
 
     __slots__ = ("tree",)
 
@@ -43,7 +63,7 @@ class Whole:
         self.tree = tree
 
 
-def freeze(  # noqa: C901, PLR0912 - one flat sequence: a call in here would show in every span
+def freeze(
     roots: list[Any],
     names: tuple[str, ...] | None = None,
     open_objects: bool = False,  # noqa: FBT001, FBT002 - by position, for speed
@@ -73,8 +93,8 @@ def freeze(  # noqa: C901, PLR0912 - one flat sequence: a call in here would sho
                 rows: list[Any] = []
                 added = _copy_rows(root, rows, deep)
                 if added == _VECTOR:
-                    deep.append(root)
-                    added = 0
+                    roots[index] = Vector([*root])
+                    added = _NUMBER_BYTES * len(root)
                 elif added != _FOREIGN:
                     roots[index] = rows
             if added == _FOREIGN:
@@ -82,28 +102,29 @@ def freeze(  # noqa: C901, PLR0912 - one flat sequence: a call in here would sho
                 foreign = [index] if foreign is None else [*foreign, index]
             else:
                 size += added
-    blob = None
+    copies: list[Any] | None = None
     if deep:
-        try:
-            blob = marshal.dumps(deep, _MARSHAL_VERSION)
-            size += len(blob)
-        except ValueError:  # something in there is not plain, or it is nested too deeply
-            size = SNAPSHOT_BYTES + 1
-    if size > SNAPSHOT_BYTES:
+        copies = []
+        size = _copy_deep(deep, copies, size)
+    if size > SNAPSHOT_BYTES or size == _FOREIGN:
         return _copy(roots, names, None, 0, range(len(roots)), open_objects=open_objects)
     if foreign is not None:
-        return _copy(roots, names, blob, size, foreign, open_objects=open_objects)
-    return roots, names, blob, size, 0, None
+        return _copy(roots, names, copies, size, foreign, open_objects=open_objects)
+    return roots, names, copies, size, 0, None
 
 
 def _copy_rows(root: Any, rows: list[Any], deep: list[Any]) -> int:
     """Copy the items of a list into `rows`, dictionaries one by one; return the size, _FOREIGN or _VECTOR."""
+    if len(root) > _SHORT and _is_vector(root):
+        return _VECTOR if len(root) <= SNAPSHOT_BYTES // _NUMBER_BYTES else _FOREIGN
     if len(root) > _ITEMS:
-        return _VECTOR if _is_vector(root) else _FOREIGN
+        return _FOREIGN
     size = 0
     for row in root:
         kind = type(row)
         if kind is dict:
+            if len(row) > _ITEMS:
+                return _FOREIGN
             copied = row.copy()
             rows.append(copied)
             for value in copied.values():  # what _check does, without calling it for every document
@@ -113,13 +134,9 @@ def _copy_rows(root: Any, rows: list[Any], deep: list[Any]) -> int:
                 elif kind is float or kind is int:
                     pass
                 elif kind is dict or kind is list or kind is tuple:
-                    if len(value) > _ITEMS and not _is_vector(value):
-                        return _FOREIGN
                     deep.append(value)
                 elif value is not None and kind is not bool:
                     return _FOREIGN
-        elif (kind is float or kind is int) and not rows and _is_vector(root):
-            return _VECTOR
         else:
             rows.append(row)
             added = _check((row,), deep)
@@ -139,30 +156,66 @@ def _check(values: Iterable[Any], deep: list[Any]) -> int:
         elif kind is float or kind is int:
             pass
         elif kind is dict or kind is list or kind is tuple:
-            if len(value) > _ITEMS and not _is_vector(value):
-                return _FOREIGN
             deep.append(value)
         elif value is not None and kind is not bool:
             return _FOREIGN
     return size
 
 
-def _is_vector(value: Any) -> bool:
-    """Return whether a non-empty sequence looks like numbers, and few enough for marshal to copy them all."""
-    kind = type(value)
-    if kind is not list and kind is not tuple:
-        return False
+def _copy_deep(deep: list[Any], copies: list[Any], size: int) -> int:
+    """Copy the containers in `deep` and those in them, level by level; return `size` and what came to it, or _FOREIGN.
+
+    `deep` grows while it is walked: what is nested in itself ends when there is too much.
+    """
+    left, numbers = _DEEP_ITEMS, 0
+    keep = copies.append
+    copied: Any
+    values: Iterable[Any]
+    for one in deep:
+        left -= len(one) + 1
+        if type(one) is dict:
+            if left < 0:
+                return _FOREIGN
+            copied = one.copy()
+            values = copied.values()
+        elif len(one) > _SHORT and _is_vector(one):
+            left += len(one)
+            numbers += len(one)
+            if numbers > _NUMBERS:
+                return _FOREIGN
+            copied, values = Vector([*one]), ()
+        elif left < 0:
+            return _FOREIGN
+        else:
+            copied = values = [*one]
+        keep(copied)
+        for value in values:  # as in _check and _copy_rows
+            kind = type(value)
+            if kind is str:
+                size += len(value)
+            elif kind is float or kind is int:
+                pass
+            elif kind is dict or kind is list or kind is tuple:
+                deep.append(value)
+            elif value is not None and kind is not bool:
+                return _FOREIGN
+    return _FOREIGN if size > SNAPSHOT_BYTES else size + _NUMBER_BYTES * numbers
+
+
+def _is_vector(value: list[Any] | tuple[Any, ...]) -> bool:
+    """Return whether a long sequence has numbers wherever one looks: at both ends and in between."""
+    middle = len(value) // 2
     try:
-        first = type(value[0])
+        seen = value[0], value[1], value[middle // 2], value[middle], value[middle + 1], value[-2], value[-1]
     except IndexError:  # another thread emptied it
         return False
-    return (first is float or first is int) and len(value) <= _NUMBERS
+    return _ONLY_NUMBERS.issuperset(map(type, seen))
 
 
 def _copy(
     roots: list[Any],
     names: tuple[str, ...] | None,
-    blob: bytes | None,
+    copies: list[Any] | None,
     size: int,
     indexes: Iterable[int],
     *,
@@ -171,41 +224,74 @@ def _copy(
     """Let the copier make these roots anew, from the originals that the shallow copies still hold below."""
     copier = Copier(open_objects=open_objects)
     for index in indexes:
-        roots[index] = Whole(copier.copy(roots[index]))
-    return roots, names, blob, size + copier.size, copier.cut_bytes, copier.prompts
+        root = roots[index]
+        roots[index] = Whole(copier.copy(root.items if type(root) is Vector else root))
+    return roots, names, copies, size + copier.size, copier.cut_bytes, copier.prompts
 
 
 # -- in the worker -----------------------------------------------------------------------------------------------------
 
 
 def thaw(snapshot: Snapshot) -> list[Any]:
-    """Return the roots as trees of plain builtins. Called once, by the worker: the snapshot is used up."""
-    roots, _, blob, *_ = snapshot
-    deep: Iterator[Any] = iter(marshal.loads(blob)) if blob else iter(())  # noqa: S302 - our own bytes
+    """Return the roots as trees of our own. Called once, by the worker: the snapshot is used up."""
+    roots, _, copies, *_ = snapshot
+    deep: Iterator[Any] = iter(copies or ())
+    linked: list[Any] = []
     for index, root in enumerate(roots):
         kind = type(root)
         if kind is Whole:
             roots[index] = root.tree
+        elif kind is Vector:
+            roots[index] = _numbers(root)
         elif kind is dict:
-            _relink(root, root.items(), deep)
-        elif kind is list or kind is tuple:
-            if _is_vector(root):
-                roots[index] = next(deep)
-                continue
+            _link(root, deep, linked)
+        elif kind is list:
             for place, row in enumerate(root):
                 kind = type(row)
                 if kind is dict:
-                    _relink(row, row.items(), deep)
+                    _link(row, deep, linked)
                 elif kind is list or kind is tuple:
-                    root[place] = next(deep)
+                    root[place] = _next(deep, linked)
                 elif kind is Chunk:
                     root[place] = thaw(row.snapshot)[0]
+    for copied in linked:  # grows, as `deep` did when they were copied
+        _link(copied, deep, linked)
     return roots
 
 
-def _relink(copied: dict[Any, Any], items: Any, deep: Iterator[Any]) -> None:
-    """Put the copies of the deep parts where freeze found the originals, in the same order."""
-    for key, value in items:
-        kind = type(value)
-        if kind is dict or kind is list or kind is tuple:
-            copied[key] = next(deep)
+def _link(copied: Any, deep: Iterator[Any], linked: list[Any]) -> None:
+    """Put the copies of what lies deeper where the originals stand, in the order in which freeze found them."""
+    if type(copied) is list:
+        places: list[Any] = [place for place, value in enumerate(copied) if type(value) in _CONTAINERS]
+    else:
+        places = [key for key, value in copied.items() if type(value) in _CONTAINERS]
+        if places and not _SCALARS.issuperset(map(type, places)):
+            _spell_keys(copied)
+            _link(copied, deep, linked)
+            return
+    for place in places:
+        copied[place] = _next(deep, linked)
+
+
+def _spell_keys(copied: dict[Any, Any]) -> None:
+    """Spell the keys as texts, so that putting a value under one does not run its `__hash__`."""
+    pairs = [*copied.items()]
+    copied.clear()
+    for key, value in pairs:
+        copied[free_key(copied, key_text(key))] = value
+
+
+def _next(deep: Iterator[Any], linked: list[Any]) -> Any:
+    copied = next(deep)
+    if type(copied) is Vector:
+        return _numbers(copied)
+    linked.append(copied)
+    return copied
+
+
+def _numbers(vector: Vector) -> list[Any]:
+    """Return the items of a vector; what is no scalar after all is named, since nothing of it was copied."""
+    items = vector.items
+    if _SCALARS.issuperset(map(type, items)):
+        return items
+    return [item if type(item) in _SCALARS else placeholder(type(item)) for item in items]

@@ -31,6 +31,11 @@ def qualified_name(kind: type) -> str:
     return name if type(module) is not str or module == "builtins" else f"{module}.{name}"
 
 
+def placeholder(kind: type) -> str:
+    """Name a type where its value is not recorded: `<module.Type>`."""
+    return f"<{qualified_name(kind)}>"
+
+
 def class_value(mro: tuple[type, ...], name: str) -> Any:
     """Return what the class dictionaries hold under `name`, or None."""
     for kind in mro:

@@ -1,0 +1,285 @@
+"""Freezing on the caller's thread, thawing in the worker: the same tree, whatever becomes of the original."""
+
+from __future__ import annotations
+
+import copy
+import math
+import random
+import threading
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from callspan.recording.opening import thaw_again
+from callspan.recording.plain import plain
+from callspan.recording.snapshot import Chunk, freeze, thaw
+
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(st.characters(), max_size=8)
+)
+# The numbers that make a list a vector, and lists that only look like one.
+VECTORS = st.one_of(
+    st.sampled_from([31, 33, 100]).map(lambda count: [0.5] * count),
+    st.sampled_from([31, 33, 100]).map(lambda count: [1, 2.5, None, "no number"] * (count // 4) + [3]),
+)
+TREES = st.recursive(
+    st.one_of(SCALARS, VECTORS),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=5),
+        st.tuples(inner, inner),
+        st.dictionaries(st.text(max_size=4), inner, max_size=5),
+        st.dictionaries(st.one_of(st.integers(), st.booleans(), st.none(), st.floats()), inner, max_size=4),
+    ),
+    max_leaves=30,
+)
+
+
+def as_lists(tree: Any) -> Any:
+    """Return the tree with lists for tuples, as the worker sees it."""
+    if isinstance(tree, dict):
+        return {key: as_lists(value) for key, value in tree.items()}
+    return [as_lists(item) for item in tree] if isinstance(tree, list | tuple) else tree
+
+
+def wreck(tree: Any) -> None:
+    """Change everything that can be changed in a tree."""
+    children = list(tree.values()) if isinstance(tree, dict) else list(tree) if isinstance(tree, list | tuple) else []
+    for child in children:
+        wreck(child)
+    if isinstance(tree, dict):
+        tree.clear()
+        tree["wrecked"] = [1]
+    elif isinstance(tree, list):
+        tree[:] = ["wrecked", {}]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(TREES, min_size=1, max_size=4))
+def test_every_plain_tree_comes_back_equal_after_the_original_was_wrecked(values):
+    expected = as_lists(copy.deepcopy(values))
+    snapshot = freeze([*values])
+    for value in values:
+        wreck(value)
+    assert thaw(snapshot) == expected
+    assert snapshot[4] == 0
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(TREES, min_size=1, max_size=3), st.data())
+def test_a_foreign_root_does_not_disturb_the_others(values, data):
+    foreign = data.draw(st.integers(0, len(values)))
+    given_values = [*values[:foreign], frozenset([1]), *values[foreign:]]
+    expected = [*as_lists(values[:foreign]), [1], *as_lists(values[foreign:])]
+    thawed = thaw(freeze(given_values))
+    assert thawed == expected or any("more>" in str(tree) or "#2" in str(tree) for tree in thawed)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.text(max_size=4), TREES, max_size=4))
+def test_a_shared_snapshot_opens_again_and_again(tree):
+    expected = as_lists(tree)
+    snapshot = freeze([tree])
+    for _ in range(3):
+        assert thaw_again(snapshot) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(TREES)
+def test_plain_spells_every_tree_in_the_terms_of_json(tree):
+    spelled = plain(thaw(freeze([tree]))[0])
+    seen = [spelled]
+    for one in seen:
+        assert type(one) in (dict, list, str, int, float, bool, type(None))
+        if type(one) is dict:
+            assert {*map(type, one)} <= {str}
+            seen += one.values()
+        elif type(one) is list:
+            seen += one
+        elif type(one) is int:
+            assert -(2**63) <= one < 2**63
+        elif type(one) is float:
+            assert math.isfinite(one)
+
+
+def test_messages_and_parameters():
+    messages = [
+        {"role": "user", "content": [{"type": "text", "text": "Hi"}, {"type": "image_url", "image_url": {"url": "u"}}]},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}],
+        },
+    ]
+    expected = copy.deepcopy(messages)
+    snapshot = freeze([messages, {"temperature": 0.5}], ("params",))
+    wreck(messages)
+    assert snapshot[1] == ("params",)
+    assert thaw(snapshot) == [expected, {"temperature": 0.5}]
+
+
+def test_scalars_are_kept_by_reference_and_cost_no_copy():
+    text = "x" * 100
+    roots, names, copies, size, cut, prompts = freeze([1, 2.5, None, True, text])
+    assert roots[4] is text
+    assert (names, copies, size, cut, prompts) == (None, None, 100, 0, None)
+
+
+def test_nan_infinity_and_zero_come_through():
+    (tree,) = thaw(freeze([[math.nan, math.inf, -math.inf, -0.0, 10**5000]]))
+    assert math.isnan(tree[0])
+    assert tree[1:3] == [math.inf, -math.inf]
+    assert math.copysign(1, tree[3]) == -1
+    assert tree[4] == 10**5000
+
+
+def test_shared_structures_stay_small():
+    tower: Any = [1]
+    for _ in range(100):
+        tower = [tower, tower]
+    started = time.perf_counter()
+    (tree,) = thaw(freeze([tower]))
+    plain(tree)
+    assert time.perf_counter() - started < 0.5
+
+
+def test_cycles_end():
+    ring: Any = {"name": "ring", "list": []}
+    ring["list"].append(ring)
+    line: list[Any] = [1]
+    line.append(line)
+    # The outermost container was copied before the ring was found, so it is gone round once.
+    assert thaw(freeze([ring])) == [{"name": "ring", "list": [{"name": "ring", "list": "<cycle>"}]}]
+    assert thaw(freeze([line])) == [[1, [1, "<cycle>"]]]
+
+
+def test_deep_nesting_is_cut_and_said():
+    nested: Any = "bottom"
+    for _ in range(100_000):
+        nested = [nested]
+    snapshot = freeze([nested])
+    (tree,) = thaw(snapshot)
+    assert snapshot[4] > 0
+    depth = 0
+    while isinstance(tree, list):
+        tree, depth = tree[0], depth + 1
+    assert (depth, tree) == (48, "<list of 1>")
+    while isinstance(nested, list):  # or its own deallocation would recurse
+        nested = nested[0]
+
+
+def test_a_chunk_opens_with_its_stream():
+    chunks = ["a", Chunk(freeze([{"delta": {"text": "b"}}])), Chunk(freeze([[1.0] * 40]))]
+    assert thaw(([chunks], None, None, 0, 0, None)) == [["a", {"delta": {"text": "b"}}, [1.0] * 40]]
+
+
+# -- bounds ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [0] * 10**7,
+        ["a"] * 10**7,
+        dict.fromkeys(range(10**6)),
+        {"a": {"b": {"c": [0] * 10**7}}},
+        {"a": {"b": dict.fromkeys(range(10**6))}},
+        [dict.fromkeys(range(10**6))],
+        [[0.5] * 10**7],
+        [1, *["a"] * 10**6],
+        {"a": [["a"] * 1000] * 1000},
+    ],
+    ids=["ints", "texts", "dict", "deep list", "deep dict", "row", "vector", "mixed", "square"],
+)
+def test_huge_values_take_milliseconds_at_most_and_say_that_they_were_cut(value):
+    best = math.inf
+    for _ in range(3):
+        started = time.perf_counter()
+        snapshot = freeze([value])
+        best = min(best, time.perf_counter() - started)
+    assert best < 0.03
+    assert snapshot[3] < 5_000_000
+    assert snapshot[4] > 500_000
+
+
+def test_a_huge_text_is_cut_without_being_copied_whole():
+    text = "x" * 50_000_000
+    started = time.perf_counter()
+    snapshots = [freeze([text]) for _ in range(100)]
+    assert time.perf_counter() - started < 0.5
+    assert [snapshot[4] for snapshot in snapshots] == [50_000_008] * 100
+    assert len(thaw(snapshots[0])[0]) == 262_144 + 4096
+
+
+def test_many_texts_share_one_budget():
+    snapshot = freeze([["x" * 200_000] * 20])
+    (tree,) = thaw(snapshot)
+    assert sum(map(len, tree)) < 1_200_000
+    assert snapshot[4] >= 4_000_000
+
+
+def test_vectors_are_whole():
+    vectors = [[float(i + n) for n in range(1536)] for i in range(20)]
+    expected = copy.deepcopy(vectors)
+    snapshot = freeze([vectors])
+    wreck(vectors)
+    assert thaw(snapshot) == [expected]
+    assert snapshot[3] >= 20 * 1536 * 32
+
+
+def test_too_many_vectors_are_cut():
+    snapshot = freeze([[[0.5] * 1536] * 200])
+    assert snapshot[4] > 0
+    assert thaw(snapshot)[0][0] == [0.5] * 1536
+
+
+def test_what_is_no_number_in_a_vector_is_named_and_not_reached():
+    inner = {"secret": 1}
+    (tree,) = thaw(freeze([[0.5] * 5 + [inner, "text"] + [0.5] * 40]))
+    assert tree == [0.5] * 5 + ["<dict>", "text"] + [0.5] * 40
+
+
+# -- other threads -----------------------------------------------------------------------------------------------------
+
+
+def test_a_vector_is_ours_even_if_its_first_number_goes_before_the_worker_comes():
+    numbers: list[Any] = [0.5] * 100
+    snapshot = freeze([numbers, {"deep": [1, [2]]}])
+    numbers[0] = "not a number"
+    numbers.append([3])
+    assert thaw(snapshot) == [[0.5] * 100, {"deep": [1, [2]]}]
+    assert numbers[-1] == [3]
+
+
+def test_values_that_other_threads_change_all_the_time():
+    shared: dict[Any, Any] = {"rows": [{"n": 1, "inner": {"a": [1, 2]}}], "numbers": [0.5] * 50, "set": {1, 2}}
+    shared["self"] = shared
+    done = threading.Event()
+
+    def change() -> None:
+        pick = random.Random(1)
+        while not done.is_set():
+            number = pick.randrange(1000)
+            shared[f"key {number % 50}"] = [number] * (number % 7)
+            shared.pop(f"key {pick.randrange(50)}", None)
+            shared["rows"].append({"n": number, "inner": {str(number): {"deep": [number]}}})
+            shared["numbers"][:] = [number] * pick.randrange(60)
+            shared["set"].add(number)
+            if number % 10 == 0:
+                shared["rows"].clear()
+                shared["set"].clear()
+
+    threads = [threading.Thread(target=change) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        until = time.monotonic() + 0.5
+        while time.monotonic() < until:
+            for tree in thaw(freeze([shared, shared["rows"], shared["numbers"], shared["set"]])):
+                plain(tree)
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
