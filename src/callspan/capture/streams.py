@@ -41,7 +41,18 @@ class StreamWatch:
     The call is left at once: while a stream is open, what its consumer does is not part of the call.
     """
 
-    __slots__ = ("_call", "_closers", "_collector", "_finalizers", "_first_ns", "_last_ns", "_ticks", "add", "count")
+    __slots__ = (
+        "_call",
+        "_closers",
+        "_collector",
+        "_finalizers",
+        "_first_ns",
+        "_last_ns",
+        "_ticks",
+        "add",
+        "count",
+        "is_teed",
+    )
 
     def __init__(self, call: Call, collector: Collector) -> None:
         """Leave the call and wait for chunks."""
@@ -54,13 +65,14 @@ class StreamWatch:
         self._closers: list[tuple[weakref.ref[Any], weakref.ref[Any]]] = []
         self.add = collector.add
         self.count = 0
+        self.is_teed = False
         call.leave()
 
     def note(self, chunk: Any) -> None:
         """Take notice of a chunk on its way to the user."""
-        self.count += 1
-        if self.count % _TICK == 1:
+        if not self.count % _TICK:
             self.tick()
+        self.count += 1
         try:
             self.add(chunk)
         except Exception as error:  # noqa: BLE001 - our fault must not become the user's
@@ -121,7 +133,8 @@ class StreamWatch:
                 guard.note("ending a stream", error)
 
     def _keep(self, call: Call) -> None:
-        call.span.stream = (self.count, self._first_ns)
+        if self.is_teed:
+            call.span.stream = (self.count, self._first_ns)
         self._collector.close(call.span)
 
     def _let_go(self, _: Call) -> None:
@@ -139,18 +152,19 @@ class StreamWatch:
 
 def tee(iterator: Any, watch: StreamWatch) -> Any:
     """Return an iterator, or an asynchronous one, that passes on what `iterator` yields and tells `watch` of it."""
+    watch.is_teed = True
     if hasattr(iterator, "__anext__"):
         return _AsyncTee(iterator, watch)
     return _tee(iterator, watch)
 
 
 def _tee(iterator: Iterator[Any], watch: StreamWatch) -> Iterator[Any]:
-    add, count = watch.add, 0
+    add, tick, count = watch.add, watch.tick, 0
     try:
         for chunk in iterator:
-            watch.count = count = count + 1  # from here StreamWatch.note, inlined: this runs for every token
-            if count % _TICK == 1:
-                watch.tick()
+            if not count % _TICK:  # from here StreamWatch.note, inlined: this runs for every token
+                tick()
+            watch.count = count = count + 1
             try:
                 add(chunk)
             except Exception as error:  # noqa: BLE001
