@@ -1,0 +1,221 @@
+"""A chat completion that comes in chunks: put together again, one fast path for the token of text."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from callspan.capture.switch import STREAM_BYTES
+from callspan.integrations.openai.response import Tree, claim_usage, is_client_model, tree_of
+from callspan.model.facts import MISSING
+from callspan.model.span import Span
+
+_BODY_BYTES: Final = 4 * 1_048_576  # of an answer that is kept as it came
+_PIECES: Final = 1024  # texts that are kept apart; joining them for every token would be quadratic
+_ONCE: Final = ("role", "id", "type", "name", "index")  # said once; all other texts are pieces of a longer one
+
+
+class Pieces:
+    """A text that is still growing."""
+
+    __slots__ = ("texts",)
+
+    def __init__(self, first: str) -> None:
+        """Start with a text."""
+        self.texts = [first]
+
+
+class ChatChunks:
+    """Collects the chunks of a chat completion into the completion that would have come without streaming.
+
+    `count` is how many choices were asked for. `parent` is a model span around, which leaves its own usage out as soon
+    as ours is known.
+    """
+
+    __slots__ = ("_append", "_choices", "_count", "_cut", "_finished", "_head", "_parent", "_size", "_texts")
+
+    def __init__(self, count: int, parent: Span | None) -> None:
+        """Expect `count` choices."""
+        self._count = count
+        self._parent = parent
+        self._texts: list[Any] = []  # of the first choice
+        self._append: Any = None  # to them; the first chunk has to go the long way
+        self._head: Tree = {}
+        self._choices: dict[int, Tree] = {}
+        self._finished: dict[int, str] = {}
+        self._size = self._cut = 0
+
+    def add(self, chunk: Any) -> None:
+        """Take what is new in a chunk: usually one more piece of text of the first choice, and nothing else."""
+        try:
+            (choice,) = chunk.choices
+            fields = choice.__dict__
+            delta = fields["delta"].__dict__
+            text = delta["content"]
+            if text and fields["finish_reason"] is None and delta["tool_calls"] is None and fields["index"] == 0:
+                self._append(text)
+                return
+        except (AttributeError, KeyError, TypeError, ValueError):
+            pass  # the first chunk, none or several choices, or not the client's own models
+        self._append = self._texts.append
+        self._add_any(chunk)
+
+    def _add_any(self, chunk: Any) -> None:
+        tree = tree_of(chunk) if is_client_model(type(chunk)) else chunk
+        if type(tree) is not dict:
+            return
+        choices = tree.get("choices")
+        for choice in choices if type(choices) is list else ():
+            if type(choice) is dict:
+                self._add_choice(choice)
+        for name in ("id", "model", "system_fingerprint", "service_tier", "usage"):
+            value = tree.get(name)
+            if type(value) is str:
+                self._head[name] = value
+            elif type(value) is dict:
+                self._head[name] = {**value}
+
+    def _add_choice(self, choice: Tree) -> None:
+        index = choice.get("index")
+        index = index if type(index) is int else 0
+        delta = choice.get("delta")
+        if type(delta) is dict:
+            message = self._choices.setdefault(index, {})
+            if index == 0 and type(delta.get("content")) is str:
+                self._texts.append(delta["content"])
+                delta = {name: value for name, value in delta.items() if name != "content"}
+            self._merge(message, delta)
+        reason = choice.get("finish_reason")
+        if type(reason) is str:
+            self._finished[index] = reason
+
+    def _merge(self, message: Tree, delta: Tree) -> None:
+        """Add to a message what a chunk says of it: texts grow, lists are merged by the `index` of their items."""
+        for name, value in delta.items():
+            kind, before = type(value), message.get(name)
+            if value is None or (kind is str and name in _ONCE and before is not None):
+                continue
+            if kind is str and name not in _ONCE:
+                self._grow(message, name, value)
+            elif kind is dict:
+                inner = message.setdefault(name, {})
+                if type(inner) is dict:
+                    self._merge(inner, value)
+            elif kind is list:
+                self._merge_list(message.setdefault(name, {}), value)
+            elif kind is str or kind is int or kind is float or kind is bool:
+                message[name] = value
+
+    def _grow(self, message: Tree, name: str, text: str) -> None:
+        if self._size > STREAM_BYTES:
+            self._cut += len(text)
+            return
+        self._size += len(text)
+        before = message.get(name)
+        if type(before) is Pieces:
+            before.texts.append(text)
+        else:
+            message[name] = Pieces(text)
+
+    def _merge_list(self, items: Any, news: list[Any]) -> None:
+        """Merge items, which are kept by their index until the end; one without an index is a new one."""
+        for new in news:
+            if type(new) is dict and type(items) is dict:
+                index = new.get("index")
+                self._merge(items.setdefault(index if type(index) is int else len(items), {}), new)
+
+    def compact(self) -> None:
+        """Join the pieces of text, and cut off what is beyond the bound."""
+        if len(self._texts) > _PIECES:
+            self._join()
+
+    def _join(self) -> str:
+        text = "".join([piece for piece in self._texts if type(piece) is str])
+        self._cut += max(len(text) - STREAM_BYTES, 0)
+        self._texts[:] = [text[:STREAM_BYTES]]
+        return text[:STREAM_BYTES]
+
+    def is_complete(self) -> bool:
+        """Return whether every choice has said why it ended."""
+        return len(self._finished) >= self._count
+
+    def close(self, span: Span) -> None:
+        """Account for what is kept."""
+        size = self._size + len(self._join())
+        span.size += size
+        if self._cut:
+            span.truncated = {**(span.truncated or {}), "output": size + self._cut}
+        if "usage" in self._head:
+            claim_usage(self._parent)
+        self._parent = None
+
+    def read(self) -> Tree:
+        """Return the completion, in the worker."""
+        text = self._texts[0]
+        if text:
+            self._choices.setdefault(0, {})["content"] = text
+        indexes = sorted({*self._choices, *self._finished})
+        choices = [
+            {
+                "index": index,
+                "message": {"role": "assistant", **_joined(self._choices.get(index, {}))},
+                "finish_reason": self._finished.get(index),
+            }
+            for index in indexes
+        ]
+        return {**self._head, "choices": choices} if choices else self._head
+
+
+class Body:
+    """Collects an answer that is handed out as an HTTP response: its bytes as they came, once the user has read them.
+
+    Where the user has not read them when the response is closed, there is nothing to tell.
+    """
+
+    __slots__ = ("_bytes", "_http_response", "_parent")
+
+    def __init__(self, http_response: Any, parent: Span | None) -> None:
+        """Hold the response; `parent` as in `ChatChunks`."""
+        self._http_response = http_response
+        self._parent = parent
+        self._bytes = b""
+
+    def add(self, chunk: Any) -> None:
+        """Do nothing: nobody passes chunks on."""
+
+    def compact(self) -> None:
+        """Do nothing."""
+
+    def is_complete(self) -> bool:
+        """Return whether all of it has come: then the response has closed itself."""
+        return bool(self._http_response.is_closed)
+
+    def close(self, span: Span) -> None:
+        """Keep the bytes, if they were read as a whole."""
+        body = getattr(self._http_response, "_content", b"")  # `content` would raise where nothing was read
+        if type(body) is bytes and len(body) <= _BODY_BYTES:
+            self._bytes = body
+            span.size += len(body)
+            if b'"usage"' in body:
+                claim_usage(self._parent)
+        else:
+            span.truncated = {**(span.truncated or {}), "output": len(body)}
+        self._parent = None
+
+    def read(self) -> Any:
+        """Return what the body says, in the worker; MISSING where it is no JSON."""
+        try:
+            return json.loads(self._bytes)
+        except (ValueError, RecursionError):
+            return MISSING
+
+
+def _joined(tree: Any) -> Any:
+    """Return a merged message with its texts joined and its lists back in order."""
+    if type(tree) is Pieces:
+        return "".join(tree.texts)
+    if type(tree) is not dict:
+        return tree
+    if tree and all(type(key) is int for key in tree):
+        return [_joined(tree[index]) for index in sorted(tree)]
+    return {name: _joined(value) for name, value in tree.items()}

@@ -1,0 +1,174 @@
+"""Integrations by name: `callspan.instrument()` attaches them, `callspan.uninstrument()` detaches them."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from callspan.errors import ConfigurationError
+from callspan.guard import guard
+from callspan.integrations.contract import Integration, Versions
+
+_NEEDED: Final = ("attach", "detach", "report")
+
+
+def _openai() -> Integration:
+    from callspan.integrations.openai.attach import OPENAI  # noqa: PLC0415 - on first use
+
+    return OPENAI
+
+
+class Registry:
+    """All integrations, and which of them are attached."""
+
+    def __init__(self, known: dict[str, Callable[[], Integration]]) -> None:
+        """Know the integrations by functions that load them."""
+        self._lock = threading.RLock()
+        self._known = dict(known)
+        self._attached: dict[str, Integration] = {}
+
+    def register(self, name: str, load: Callable[[], Integration]) -> None:
+        """Add an integration. What `load` returns is checked when it is first used."""
+        with self._lock:
+            self._known[_spelled(name)] = load
+
+    def choose(self, names: Iterable[str]) -> list[Integration]:
+        """Return the integrations of these names, or all. Raises `ConfigurationError` for one that does not exist."""
+        wanted = [_spelled(name) for name in names] or [*self._known]
+        for name in wanted:
+            if name not in self._known:
+                known = ", ".join(self._known)
+                raise ConfigurationError("instrument", name, f"there is no integration {name!r}; use one of: {known}")
+        return [_checked(name, self._known[name]) for name in dict.fromkeys(wanted)]
+
+    def attach(self, integration: Integration) -> Result:
+        """Attach one integration where its library is installed and fits, and say what came of it."""
+        name = integration.name
+        with self._lock:
+            if name in self._attached:
+                return Result(integration, is_attached=False, text=f"already on: {integration.report()}")
+            reason, note = _judge(integration)
+            if reason:
+                return Result(integration, is_attached=False, text=f"skipped: {reason}")
+            try:
+                integration.attach()
+                text = integration.report()
+            except Exception as error:  # noqa: BLE001 - a library that is not as expected must not stop the program
+                guard.note(f"attaching {name}", error)
+                return Result(integration, is_attached=False, text=f"skipped: {type(error).__name__}: {error}")
+            self._attached[name] = integration
+        return Result(integration, is_attached=True, text=f"{text} ({note})" if note else text)
+
+    def detach(self, integration: Integration) -> None:
+        """Detach one integration, if it is attached."""
+        with self._lock:
+            if self._attached.pop(integration.name, None) is not None:
+                try:
+                    integration.detach()
+                except Exception as error:  # noqa: BLE001
+                    guard.note(f"detaching {integration.name}", error)
+
+
+class Result(NamedTuple):
+    """What came of attaching one integration."""
+
+    integration: Integration
+    is_attached: bool
+    text: str
+
+
+class InstrumentHandle:
+    """What one call of `instrument()` did. Printed, it lists what is watched, and what is not and why."""
+
+    def __init__(self, registry: Registry, results: list[Result]) -> None:
+        """Hold the results."""
+        self._registry = registry
+        self.results = results
+
+    def undo(self) -> None:
+        """Take back what this call attached: the libraries are exactly as before. Harmless the second time."""
+        for place, result in enumerate(self.results):
+            if result.is_attached:
+                self._registry.detach(result.integration)
+                self.results[place] = result._replace(is_attached=False, text="taken back")
+
+    def __repr__(self) -> str:
+        """Give a line per integration."""
+        width = max((len(result.integration.name) for result in self.results), default=0)
+        return "\n".join(f"{result.integration.name:<{width}}  {result.text}" for result in self.results)
+
+
+def _spelled(name: str) -> str:
+    if not isinstance(name, str):
+        raise ConfigurationError("instrument", name, 'give names as texts, as in instrument("openai")')
+    return name.strip().lower().replace("_", "-")
+
+
+def _checked(name: str, load: Callable[[], Integration]) -> Integration:
+    """Load an integration and make sure that it is one, so that a faulty one is named and not stumbled over later."""
+    integration = load()
+    field = f"integration {name!r} ({type(integration).__module__}.{type(integration).__qualname__})"
+    for method in _NEEDED:
+        if not callable(getattr(integration, method, None)):
+            raise ConfigurationError(field, integration, f"an integration needs a method {method}()")
+    if getattr(integration, "name", None) != name:
+        raise ConfigurationError(field, integration, f"its name must be {name!r}")
+    if not isinstance(getattr(integration, "library", None), str):
+        raise ConfigurationError(field, integration, "its library must be a text: what users import")
+    if not isinstance(getattr(integration, "versions", None), Versions):
+        raise ConfigurationError(field, integration, "its versions must be a callspan.integrations.contract.Versions")
+    return integration
+
+
+def _judge(integration: Integration) -> tuple[str, str]:
+    """Return why an integration cannot be attached, if so, and what to know of the installed version, if anything."""
+    if not _is_installed(integration.library):
+        return f"{integration.library} is not installed", ""
+    installed = _version_of(integration.versions.distribution)
+    return integration.versions.complaint(installed), integration.versions.caution(installed)
+
+
+def _is_installed(library: str) -> bool:
+    if sys.modules.get(library) is not None:
+        return True
+    from importlib.util import find_spec  # noqa: PLC0415 - on first use
+
+    return find_spec(library) is not None
+
+
+def _version_of(distribution: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - slow to load
+
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "?"
+
+
+REGISTRY: Final = Registry({"openai": _openai})
+
+
+def instrument(*names: str) -> InstrumentHandle:
+    """Watch libraries that make model calls, from now on; with no names, every supported one that is installed.
+
+    They may be imported before or after. Nothing is recorded until `configure()`. `print(handle)` says what is watched
+    and what was skipped and why; `handle.undo()` takes it back. Raises `ConfigurationError` for a name that does not
+    exist, and for a library that is named but not installed.
+
+    >>> handle = instrument()
+    >>> handle.undo()
+    """
+    chosen = REGISTRY.choose(names)
+    for integration in chosen if names else ():
+        if not _is_installed(integration.library):
+            fix = f"{integration.library} is not installed; run: pip install 'callspan[{integration.name}]'"
+            raise ConfigurationError("instrument", integration.name, fix)
+    return InstrumentHandle(REGISTRY, [REGISTRY.attach(integration) for integration in chosen])
+
+
+def uninstrument(*names: str) -> None:
+    """Stop to watch these libraries, or all; harmless where nothing is watched. Raises as `instrument` for a name."""
+    for integration in REGISTRY.choose(names):
+        REGISTRY.detach(integration)
