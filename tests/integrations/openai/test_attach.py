@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import subprocess
 import sys
 import textwrap
@@ -24,6 +25,7 @@ from callspan.recording.recorder import Recorder
 from callspan.testing import capture
 from openai_mock import HELLO, Answer, Lines, async_client, chunk, client, completion, http, text_chunks
 
+KINDS = (SyncAPIClient, AsyncAPIClient)
 # The oldest clients parse an answer after the request is over, so their error comes when the span has ended well.
 PARSES_INSIDE = hasattr(openai.resources.chat.Completions, "parse")
 
@@ -41,6 +43,12 @@ def test_undo_restores_exactly(watched):
     assert vars(SyncAPIClient)["request"] is sync.__wrapped__
     assert vars(AsyncAPIClient)["request"] is asynchronous.__wrapped__
     assert not isinstance(vars(SyncAPIClient)["request"], wrapt.FunctionWrapper)
+
+
+def test_methods_look_like_themselves(watched):
+    patched = [(inspect.signature(kind.request), inspect.iscoroutinefunction(kind.request)) for kind in KINDS]
+    watched.undo()
+    assert patched == [(inspect.signature(kind.request), inspect.iscoroutinefunction(kind.request)) for kind in KINDS]
 
 
 def test_twice_is_once(spans):

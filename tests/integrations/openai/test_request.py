@@ -79,22 +79,18 @@ def test_servers(url, provider, address, port):
     assert server_of(url, is_azure=False) == (provider, address, port)
 
 
-def test_azure(spans):
-    for kind, make in ((openai.AzureOpenAI, client), (openai.AsyncAzureOpenAI, async_client)):
-        azure = make(completion(), kind, azure_endpoint="https://mine.openai.azure.com", api_version="2024-06-01")
-        assert azure.base_url.host == "mine.openai.azure.com"
-    chat(client(completion(), openai.AzureOpenAI, azure_endpoint="https://proxy.example", api_version="2024-06-01"))
-    deployed = client(
-        completion(),
-        openai.AzureOpenAI,
-        azure_endpoint="https://mine.openai.azure.com",
-        azure_deployment="chat-of-mine",
-        api_version="2024-06-01",
-    )
+async def test_azure(spans):
+    options = {"azure_endpoint": "https://mine.openai.azure.com", "api_version": "2024-06-01"}
+    chat(client(completion(), openai.AzureOpenAI, **options))
+    await chat(async_client(completion(), openai.AsyncAzureOpenAI, **options))
+    deployed = client(completion(), openai.AzureOpenAI, azure_deployment="chat-of-mine", **options)
     chat(deployed, model="chat-of-mine")
+    chat(client(completion(), openai.AzureOpenAI, **{**options, "azure_endpoint": "https://proxy.example"}))
     assert [(span.name, span.provider, span.server_address) for span in spans] == [
-        ("chat gpt-4o-mini", "azure.ai.openai", "proxy.example"),
+        ("chat gpt-4o-mini", "azure.ai.openai", "mine.openai.azure.com"),
+        ("chat gpt-4o-mini", "azure.ai.openai", "mine.openai.azure.com"),
         ("chat chat-of-mine", "azure.ai.openai", "mine.openai.azure.com"),
+        ("chat gpt-4o-mini", "azure.ai.openai", "proxy.example"),
     ]
 
 
@@ -266,6 +262,13 @@ def test_a_template_inside_a_part(spans):
         messages=[{"role": "user", "content": [{"type": "text", "text": TASK.format(product="socks")}]}],
     )
     assert uses(spans[0]) == EXPECTED[1:]
+
+
+def test_a_template_as_a_message_and_one_inside_a_part(spans):
+    parts = [{"type": "text", "text": TASK.format(product="socks")}]
+    messages = [{"role": "system", "content": SYSTEM.format(role="a poet")}, {"role": "user", "content": parts}]
+    chat(client(completion()), messages=messages)
+    assert uses(spans[0]) == EXPECTED
 
 
 def test_texts_that_have_become_plain_on_the_way(spans):

@@ -153,7 +153,8 @@ class Exchange:
         call, span = self._call, self._call.span
         try:
             span.reader = self
-            span.prompts = prompts or span.prompts
+            if prompts:
+                span.prompts = [*prompts, *(span.prompts or ())]
             self._base_url = client.base_url
             self._is_azure = "_api_version" in vars(client)
             parent: Any = call.contexts[1].get(SPAN_KEY)
