@@ -13,7 +13,7 @@ from callspan.capture.switch import STREAM_BYTES, switch
 from callspan.guard import guard
 from callspan.model.span import STATUS_ERROR, InertSpan, Span
 from callspan.recording.errors import is_cancellation
-from callspan.recording.otel import SCOPE_KEY, SPAN_KEY, Context, get_context, put_back, set_context
+from callspan.recording.otel import SCOPE_KEY, SPAN_KEY, Context, get_context, put_back, restore, set_context
 from callspan.recording.recorder import Opened, Recorder, account
 from callspan.recording.sites import Site
 from callspan.recording.snapshot import Chunk, freeze
@@ -22,7 +22,17 @@ from callspan.recording.snapshot import Chunk, freeze
 class Call:
     """A call that is recorded. Its methods never raise."""
 
-    __slots__ = ("_chunks", "_first_chunk_ns", "_outer", "_own", "_recorder", "_unkept", "span")
+    __slots__ = (
+        "_chunks",
+        "_first_chunk_ns",
+        "_left",
+        "_outer",
+        "_own",
+        "_recorder",
+        "_unkept",
+        "_unkept_size",
+        "span",
+    )
 
     get_context = staticmethod(get_context)
     set_context = staticmethod(set_context)
@@ -30,20 +40,43 @@ class Call:
     _recorder: Recorder
     _own: Context  # the context in which the span is current
     _outer: Context  # the one around it
+    _left: Context | None  # what the body left current over a yield, where that is a span of another tracer
     span: Span
 
     # -- stepping --------------------------------------------------------------------------------------------------
 
     def enter(self) -> tuple[Context, Context]:
-        """Make the span current on top of whatever is current now; return that context and the one around it."""
+        """Go on with the body of a generator; return the context in which it runs and the one around it."""
         current = get_context()
         if current is not self._outer:
-            self._outer = current
-            own: dict[str, object] = {**current, SPAN_KEY: self.span}
+            left = self._left
+            if left is not None and current.get(SPAN_KEY) is left.get(SPAN_KEY):
+                return self._own, self._outer  # the body's own span of another tracer is still current
+            own: dict[str, object] = {**current, SPAN_KEY: self._own[SPAN_KEY]}
+            own.pop(SCOPE_KEY, None)
             if SCOPE_KEY in self._own:
                 own[SCOPE_KEY] = self._own[SCOPE_KEY]
-            self._own = Context(own)
+            self._own, self._outer = Context(own), current
         set_context(self._own)
+        return self._own, self._outer
+
+    def suspend(self) -> tuple[Context, Context]:
+        """Leave the body of a generator over a `yield`; return the same as `enter`.
+
+        Our spans stay behind, those of blocks that the body has open too. What else it changed in the context stays
+        visible to the consumer as it would without us: that includes spans of other tracers.
+        """
+        current = get_context()
+        if current is self._own:
+            set_context(self._outer)
+            return self._own, self._outer
+        inner = current.get(SPAN_KEY)
+        if inner is self.span or type(inner) is Span:
+            self._own, self._left = current, None
+            self._outer = restore(current, self._outer, (SPAN_KEY, SCOPE_KEY))
+            set_context(self._outer)
+        else:
+            self._left = current
         return self._own, self._outer
 
     def leave(self) -> None:
@@ -51,43 +84,49 @@ class Call:
         if get_context() is self._own:
             set_context(self._outer)
         else:
-            put_back(self._own, self._outer)
+            put_back(self.span, self._outer)
 
-    @property
-    def contexts(self) -> tuple[Context, Context]:
-        """The context in which the span is current, and the one around it."""
-        return self._own, self._outer
-
-    def begin_stream(self) -> Callable[[Any], None]:
-        """Prepare for chunks; return what keeps a text chunk while the stream is smaller than `STREAM_BYTES`."""
+    def begin_stream(self) -> tuple[Callable[[Any], None], Context, Context]:
+        """Prepare for chunks; return what keeps a text chunk while the stream is small, and the same as `enter`."""
         self._chunks: list[Any] = []
-        self._unkept = 0
-        return self._chunks.append
+        self._unkept = self._unkept_size = 0
+        self._first_chunk_ns: int | None = None
+        self._left = None
+        return self._chunks.append, self._own, self._outer
 
     def chunk(self, item: Any, size: int) -> int:
         """Note any chunk of a stream that has `size` bytes so far, kept up to a bound, counted always; return the size.
 
         The first one and those that are no text have to come this way.
         """
-        chunks = self._chunks
+        site = self.span.site
         try:
-            if not chunks:
+            if self._first_chunk_ns is None:
                 self._first_chunk_ns = self._recorder.ticks() - self.span._ticks  # noqa: SLF001 - same machine
-            elif size >= STREAM_BYTES:
+                if not site.capture_output:
+                    size = STREAM_BYTES
+            if size >= STREAM_BYTES:
                 self._unkept += 1
+                self._unkept_size += len(item) if type(item) is str else 64
                 return size
             if type(item) is str:
-                chunks.append(item)
+                self._chunks.append(item)
                 return size + len(item)
-            if self.span.site.reduce is not None:  # the user's reducer gets the user's own chunks
-                chunks.append(item)
+            if site.reduce is not None or site.select_output is not None:  # they get the user's own chunks
+                self._chunks.append(item)
                 return size + 64
-            snapshot = freeze([item], None, self.span.site.open_objects)
-            chunks.append(Chunk(snapshot))
+            snapshot = freeze([item], None, site.open_objects)
+            self._chunks.append(Chunk(snapshot))
+            if snapshot[4] or snapshot[5]:
+                account(self.span, "output", snapshot)
             return size + snapshot[3] + 64
         except Exception as error:  # noqa: BLE001 - our fault must not become the user's
             guard.note("noting a chunk", error)
             return size
+
+    def give_up(self) -> None:
+        """Note that the consumer closes the stream, whatever the body makes of it."""
+        self.span.outcome = "abandoned"
 
     # -- closing ---------------------------------------------------------------------------------------------------
 
@@ -99,10 +138,10 @@ class Call:
         if get_context() is self._own:
             set_context(self._outer)
         else:
-            put_back(self._own, self._outer)
+            put_back(span, self._outer)
         try:
             site = span.site
-            if span.output is None and site.capture_output:
+            if span.output is None and site.capture_output and not span.end_ns:
                 if site.select_output is not None:
                     value = site.select_output(value)
                 span.output = snapshot = freeze([value], None, site.open_objects)
@@ -121,7 +160,7 @@ class Call:
         """Close the call with the chunks that came, of `size` bytes."""
         span = self.span
         end_ns = span.start_ns + self._recorder.ticks() - span._ticks  # noqa: SLF001
-        self.leave()
+        self.suspend()
         try:
             self._keep_chunks(size)
             self._recorder.seal(span, end_ns)
@@ -132,22 +171,31 @@ class Call:
         """Close the call with what it raised: an error, a cancellation, or a generator that was given up."""
         span = self.span
         end_ns = span.start_ns + self._recorder.ticks() - span._ticks  # noqa: SLF001
-        self.leave()
+        is_stream = hasattr(self, "_chunks")
+        if is_stream:
+            self.suspend()
+        elif get_context() is self._own:
+            set_context(self._outer)
+        else:
+            put_back(span, self._outer, type(error) is RecursionError)
         try:
-            if hasattr(self, "_chunks"):
-                sizes = (len(chunk) if type(chunk) is str else 64 for chunk in self._chunks)
-                self._keep_chunks(sum(sizes))
-            if type(error) is GeneratorExit:
-                span.outcome = "abandoned"
-            elif is_cancellation(error):
-                span.outcome = "cancelled"
-            else:
-                span.outcome = "error"
-                span.status = STATUS_ERROR
-                span.error = self._recorder.describe_error(span, error)
+            if not span.end_ns:
+                self._describe(span, error)
+                if is_stream:
+                    self._keep_chunks(sum(len(chunk) if type(chunk) is str else 64 for chunk in self._chunks))
             self._recorder.seal(span, end_ns)
         except Exception as fault:  # noqa: BLE001
             self._seal_all_the_same(fault, end_ns)
+
+    def _describe(self, span: Span, error: BaseException) -> None:
+        if type(error) is GeneratorExit:
+            span.outcome = "abandoned"
+        elif is_cancellation(error):
+            span.outcome = "cancelled"
+        else:
+            span.outcome = "error"
+            span.status = STATUS_ERROR
+            span.error = self._recorder.describe_error(span, error)
 
     def close(self, error: BaseException | None) -> None:
         """Close a block: what was set is what is recorded."""
@@ -166,17 +214,22 @@ class Call:
         guard.note("closing a call", fault)
 
     def _keep_chunks(self, size: int) -> None:
-        span, chunks = self.span, self._chunks
-        span.stream = (len(chunks) + self._unkept, self._first_chunk_ns if chunks else None)
-        if span.output is not None or not span.site.capture_output:
+        span, chunks, site = self.span, self._chunks, self.span.site
+        if span.end_ns:
             return
-        if span.site.reduce is not None:
-            span.output = self._recorder.freeze(span, "output", span.site.reduce(chunks))
+        span.stream = (len(chunks) + self._unkept, self._first_chunk_ns)
+        if span.output is not None or not site.capture_output:
             return
-        span.output = ([chunks], None, None, size, 0, None)
-        span.size += size
         if self._unkept:
-            span.truncated = {**(span.truncated or {}), "output": size}
+            span.truncated = {**(span.truncated or {}), "output": size + self._unkept_size}
+        if site.reduce is None and site.select_output is None:
+            span.output = ([chunks], None, None, size, 0, None)
+            span.size += size
+            return
+        value = chunks if site.reduce is None else site.reduce(chunks)
+        span.output = self._recorder.freeze(
+            span, "output", value if site.select_output is None else site.select_output(value)
+        )
 
 
 class UnsampledCall(Call):
@@ -184,13 +237,17 @@ class UnsampledCall(Call):
 
     __slots__ = ()
 
-    def begin_stream(self) -> Callable[[Any], None]:
+    def begin_stream(self) -> tuple[Callable[[Any], None], Context, Context]:
         """Note nothing."""
-        return _ignore
+        self._left = None
+        return _ignore, self._own, self._outer
 
     def chunk(self, item: Any, size: int) -> int:  # noqa: ARG002
         """Note nothing."""
         return size
+
+    def give_up(self) -> None:
+        """Note nothing."""
 
     def finish(self, value: Any) -> None:  # noqa: ARG002
         """Leave."""
@@ -198,7 +255,7 @@ class UnsampledCall(Call):
 
     def finish_stream(self, size: int) -> None:  # noqa: ARG002
         """Leave."""
-        self.leave()
+        self.suspend()
 
     def fail(self, error: BaseException) -> None:  # noqa: ARG002
         """Leave."""
@@ -250,6 +307,8 @@ def opener(recorder: Recorder) -> Callable[[Site, tuple[Any, ...], dict[str, Any
             set_context(own)
             span._ticks = started = ticks()  # noqa: SLF001 - the last thing before the user's code
             span.start_ns = started + clock.offset_ns
+        except RecursionError:  # the user's code is near its end too: no frame is left even to note it
+            return None
         except Exception as error:  # noqa: BLE001
             guard.note("opening a call", error)
             return None

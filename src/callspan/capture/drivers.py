@@ -18,6 +18,7 @@ from callspan.capture.switch import STREAM_BYTES, switch
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
+    from callspan.capture.call import Call
     from callspan.recording.sites import Site
 
 AnyFunction = Callable[..., Any]
@@ -34,9 +35,15 @@ def drive_function(function: AnyFunction, site: Site) -> AnyFunction:
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
-            call.fail(error)
+            try:  # noqa: SIM105 - near the end of the stack there is no frame left for a context manager
+                call.fail(error)
+            except RecursionError:
+                pass
             raise
-        call.finish(result)
+        try:  # noqa: SIM105
+            call.finish(result)
+        except RecursionError:
+            pass
         return result
 
     return wrapper
@@ -53,9 +60,15 @@ def drive_coroutine(function: AnyFunction, site: Site) -> AnyFunction:
         try:
             result = await function(*args, **kwargs)
         except BaseException as error:
-            call.fail(error)
+            try:  # noqa: SIM105 - near the end of the stack there is no frame left for a context manager
+                call.fail(error)
+            except RecursionError:
+                pass
             raise
-        call.finish(result)
+        try:  # noqa: SIM105
+            call.finish(result)
+        except RecursionError:
+            pass
         return result
 
     return wrapper
@@ -69,18 +82,19 @@ def drive_generator(function: AnyFunction, site: Site) -> AnyFunction:
         open_call = switch.open_call
         if open_call is None or (call := open_call(site, args, kwargs)) is None:
             return (yield from function(*args, **kwargs))
-        keep, current, make_current = call.begin_stream(), call.get_context, call.set_context
-        own, outer = call.contexts
+        keep, own, outer = call.begin_stream()
+        current, make_current = call.get_context, call.set_context
         size = -1  # until the first chunk
+        value = None
         try:
             generator = function(*args, **kwargs)
-            step, value = generator.send, None
+            step = generator.send
             while True:
                 item = step(value)
-                if current() is own:  # what leave() and enter() do, without calling them for every chunk
+                if current() is own:  # what suspend() and enter() do, without calling them for every chunk
                     make_current(outer)
                 else:
-                    call.leave()
+                    own, outer = call.suspend()
                 if type(item) is str and -1 < size < STREAM_BYTES:
                     size += len(item)
                     keep(item)
@@ -90,7 +104,7 @@ def drive_generator(function: AnyFunction, site: Site) -> AnyFunction:
                     value = yield item
                     step = generator.send
                 except BaseException as thrown:  # noqa: BLE001 - it goes to the user's generator
-                    value, step = _without_our_frame(thrown), generator.throw
+                    value, step = _take(thrown, call), generator.throw
                 if current() is outer:
                     make_current(own)
                 else:
@@ -99,6 +113,7 @@ def drive_generator(function: AnyFunction, site: Site) -> AnyFunction:
             call.finish_stream(max(size, 0))
             return stop.value
         except BaseException as error:
+            value = None  # it may be the error, which refers to this frame
             call.fail(error)
             raise
 
@@ -121,14 +136,14 @@ def drive_async_generator(function: AnyFunction, site: Site) -> AnyFunction:
             while True:
                 item = await step
                 if call is not None:
-                    call.leave()
+                    call.suspend()
                     size = call.chunk(item, size)
                 try:
                     sent = yield item
                 except BaseException as thrown:  # noqa: BLE001
                     if call is not None:
                         call.enter()
-                    step = generator.athrow(_without_our_frame(thrown))
+                    step = generator.athrow(_take(thrown, call))
                 else:
                     if call is not None:
                         call.enter()
@@ -137,6 +152,7 @@ def drive_async_generator(function: AnyFunction, site: Site) -> AnyFunction:
             if call is not None:
                 call.finish_stream(size)
         except BaseException as error:
+            step = None  # it may hold the error, which refers to this frame
             if call is not None:
                 call.fail(error)
             raise
@@ -144,11 +160,13 @@ def drive_async_generator(function: AnyFunction, site: Site) -> AnyFunction:
     return wrapper
 
 
-def _without_our_frame(error: BaseException) -> BaseException:
-    """Take off the frame that our `yield` has just put on the traceback of what was thrown in."""
-    trace = error.__traceback__
-    error.__traceback__ = None if trace is None else trace.tb_next
-    return error
+def _take(thrown: BaseException, call: Call | None) -> BaseException:
+    """Take what the consumer threw in: without the frame that our `yield` has just put on its traceback."""
+    trace = thrown.__traceback__
+    thrown.__traceback__ = None if trace is None else trace.tb_next
+    if call is not None and type(thrown) is GeneratorExit:
+        call.give_up()
+    return thrown
 
 
 def _first_step(generator: Any) -> Any:

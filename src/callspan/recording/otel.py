@@ -17,7 +17,7 @@ from opentelemetry.context import Context
 
 from callspan.model.span import InertSpan, Span
 
-__all__ = ["Context", "get_context", "put_back", "set_context"]
+__all__ = ["Context", "get_context", "put_back", "restore", "set_context"]
 
 SPAN_KEY: Final[str] = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
 SCOPE_KEY: Final = "callspan-scope"
@@ -45,16 +45,16 @@ trace.Span.register(Span)
 trace.Span.register(InertSpan)
 
 
-def put_back(own: Context, outer: Context) -> None:
-    """Leave `own`: make `outer` current again, by value and without a word, whatever happened in between.
+def put_back(span: Any, outer: Context, is_lost: bool = False) -> None:  # noqa: FBT001, FBT002
+    """Take `span` out of the context: by value and without a word, whatever happened in between.
 
-    Where the user's code changed the context, its change stays and only our span and scope are taken out of it.
+    Where the user's code changed the context, its change stays, and our span and scope alone go back to what they were
+    in `outer`. With `is_lost`, spans of ours below `span` go too: the stack overflowed before they could be taken out.
     """
     current = get_context()
-    if current is own:
-        set_context(outer)
-    elif current.get(SPAN_KEY) is own.get(SPAN_KEY):
-        _restore(current, outer, (SPAN_KEY, SCOPE_KEY))
+    found: Any = current.get(SPAN_KEY)
+    if found is span or (is_lost and type(found) is type(span) and found.trace_id == span.trace_id):
+        set_context(restore(current, outer, (SPAN_KEY, SCOPE_KEY)))
 
 
 def put_back_keys(own: Context, outer: Context) -> None:
@@ -65,17 +65,20 @@ def put_back_keys(own: Context, outer: Context) -> None:
         return
     keys = [key for key in (SCOPE_KEY, SUPPRESS_KEY) if own.get(key) is not outer.get(key)]
     if all(current.get(key) is own.get(key) for key in keys):
-        _restore(current, outer, keys)
+        set_context(restore(current, outer, keys))
 
 
-def _restore(current: Context, outer: Context, keys: Iterable[str]) -> None:
+def restore(current: Context, outer: Context, keys: Iterable[str]) -> Context:
+    """Return `current` with the values that `outer` has under `keys`; `outer` itself if that is the same."""
     restored = {**current}
     for key in keys:
         if key in outer:
             restored[key] = outer[key]
         else:
             restored.pop(key, None)
-    set_context(Context(restored))
+    if len(restored) == len(outer) and all(restored.get(key) is value for key, value in outer.items()):
+        return outer
+    return Context(restored)
 
 
 class quiet:  # noqa: N801 - used like a function
