@@ -86,6 +86,11 @@ class Call:
         else:
             put_back(self.span, self._outer)
 
+    @property
+    def contexts(self) -> tuple[Context, Context]:
+        """The context in which the span is current, and the one around it."""
+        return self._own, self._outer
+
     def begin_stream(self) -> tuple[Callable[[Any], None], Context, Context]:
         """Prepare for chunks; return what keeps a text chunk while the stream is small, and the same as `enter`."""
         self._chunks: list[Any] = []
