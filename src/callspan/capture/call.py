@@ -79,6 +79,11 @@ class Call:
             self._left = current
         return self._own, self._outer
 
+    @property
+    def parent(self) -> Any:
+        """The span under which this call was opened, whoever made it; None where there was none."""
+        return self._outer.get(SPAN_KEY)
+
     def leave(self) -> None:
         """Make current again what was, keeping what the user's code changed."""
         if get_context() is self._own:

@@ -88,7 +88,7 @@ def conversation(conversation_id: str, *, user_id: str | None = None, step: int 
     >>> with conversation("c-42", user_id="u-7"):
     ...     pass
     """
-    if not isinstance(conversation_id, str) or not conversation_id:
+    if not conversation_id or not isinstance(conversation_id, str):
         raise ConfigurationError("conversation_id", conversation_id, "give a string that is not empty")
     if step is not None and (type(step) is not int or step < 1):
         raise ConfigurationError("step", step, "give a whole number from 1")

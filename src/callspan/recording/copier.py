@@ -26,7 +26,7 @@ _NODES: Final = 8192
 _ITEMS: Final = 1024  # of one container
 _NUMBERS: Final = 8192  # of one vector
 _DEPTH: Final = 48
-_ONLY_NUMBERS: Final = frozenset([float, int])
+_ONLY_NUMBERS: Final = frozenset(map(id, [float, int]))  # by identity: hashing a class may run its metaclass
 _CUT_ITEM: Final = "<{} more>"
 
 
@@ -122,7 +122,7 @@ class Copier:
     def _vector(self, value: Any, length: int) -> list[Any] | None:
         """Copy a vector of numbers as one node; None when it is not only numbers."""
         numbers = [*value[:_NUMBERS]]
-        if not _ONLY_NUMBERS.issuperset(map(type, numbers)):
+        if not _ONLY_NUMBERS.issuperset(map(id, map(type, numbers))):
             return None
         self._grow(9 * len(numbers))
         if length > _NUMBERS:

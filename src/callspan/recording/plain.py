@@ -16,7 +16,7 @@ _DEPTH: Final = 64
 _BIG: Final = 1 << 63
 _KEY_BYTES: Final = 64
 _SHORT: Final = 32
-_ONLY_FLOATS: Final = frozenset([float])
+_ONLY_FLOATS: Final = frozenset([id(float)])
 
 
 def plain(tree: Any) -> Any:
@@ -65,7 +65,7 @@ class _Walk:
 
 def _is_finite(values: list[Any]) -> bool:
     """Return whether a list is a vector of finite floats, which needs no spelling: a sum shows NaN and infinity."""
-    return _ONLY_FLOATS.issuperset(map(type, values)) and math.isfinite(sum(values))
+    return _ONLY_FLOATS.issuperset(map(id, map(type, values))) and math.isfinite(sum(values))
 
 
 def key_text(key: Any) -> str:

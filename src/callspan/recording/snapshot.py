@@ -28,9 +28,10 @@ _NUMBER_BYTES: Final = 32
 _FOREIGN: Final = -1
 _VECTOR: Final = -2
 
-_CONTAINERS: Final = frozenset([dict, list, tuple])
-_SCALARS: Final = frozenset([str, int, float, bool, type(None)])
-_ONLY_NUMBERS: Final = frozenset([float, int])
+# Types by identity: a set of classes would ask each class for its hash, and so its metaclass.
+_CONTAINERS: Final = frozenset(map(id, [dict, list, tuple]))
+_SCALARS: Final = frozenset(map(id, [str, int, float, bool, type(None)]))
+_ONLY_NUMBERS: Final = frozenset(map(id, [float, int]))
 
 
 class Chunk:
@@ -209,7 +210,7 @@ def _is_vector(value: list[Any] | tuple[Any, ...]) -> bool:
         seen = value[0], value[1], value[middle // 2], value[middle], value[middle + 1], value[-2], value[-1]
     except IndexError:  # another thread emptied it
         return False
-    return _ONLY_NUMBERS.issuperset(map(type, seen))
+    return _ONLY_NUMBERS.issuperset(map(id, map(type, seen)))
 
 
 def _copy(
@@ -262,10 +263,10 @@ def thaw(snapshot: Snapshot) -> list[Any]:
 def _link(copied: Any, deep: Iterator[Any], linked: list[Any]) -> None:
     """Put the copies of what lies deeper where the originals stand, in the order in which freeze found them."""
     if type(copied) is list:
-        places: list[Any] = [place for place, value in enumerate(copied) if type(value) in _CONTAINERS]
+        places: list[Any] = [place for place, value in enumerate(copied) if id(type(value)) in _CONTAINERS]
     else:
-        places = [key for key, value in copied.items() if type(value) in _CONTAINERS]
-        if places and not _SCALARS.issuperset(map(type, places)):
+        places = [key for key, value in copied.items() if id(type(value)) in _CONTAINERS]
+        if places and not _SCALARS.issuperset(map(id, map(type, places))):
             _spell_keys(copied)
             _link(copied, deep, linked)
             return
@@ -292,6 +293,6 @@ def _next(deep: Iterator[Any], linked: list[Any]) -> Any:
 def _numbers(vector: Vector) -> list[Any]:
     """Return the items of a vector; what is no scalar after all is named, since nothing of it was copied."""
     items = vector.items
-    if _SCALARS.issuperset(map(type, items)):
+    if _SCALARS.issuperset(map(id, map(type, items))):
         return items
-    return [item if type(item) in _SCALARS else placeholder(type(item)) for item in items]
+    return [item if id(type(item)) in _SCALARS else placeholder(type(item)) for item in items]

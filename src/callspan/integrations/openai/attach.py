@@ -22,7 +22,6 @@ from callspan.integrations.openai import request, response, stream
 from callspan.integrations.openai.endpoints import Endpoint, endpoint_of
 from callspan.model.facts import MISSING, Facts
 from callspan.model.span import Span
-from callspan.recording.otel import SPAN_KEY
 from callspan.recording.plain import plain
 from callspan.recording.results import recognise_prompts
 
@@ -157,7 +156,7 @@ class Exchange:
                 span.prompts = [*prompts, *(span.prompts or ())]
             self._base_url = client.base_url
             self._is_azure = "_api_version" in vars(client)
-            parent: Any = call.contexts[1].get(SPAN_KEY)
+            parent = call.parent
             if type(parent) is Span and parent.kind == span.kind == "llm":
                 self._parent = parent
             model, count = (body.get("model"), body.get("n")) if type(body) is dict else (None, None)
