@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -51,6 +52,7 @@ class Runtime:
             if not self._is_exit_registered:
                 self._is_exit_registered = True
                 atexit.register(self.at_exit)
+                _follow_multiprocessing(self)
         try:
             if old is not None and not old.is_closed:
                 old.close(EXIT_TIMEOUT_S, EXIT_STALL_S, keep=[lane.exporter for lane in pipeline.lanes])
@@ -117,6 +119,24 @@ class Runtime:
         self._lock = threading.RLock()
         if self._recorder is not None:
             self._recorder.sampled_out = 0
+            _follow_multiprocessing(self)
+
+
+def _follow_multiprocessing(runtime: Runtime) -> None:
+    """Deliver at the end of children of `multiprocessing`, too: unless they were spawned, they end without `atexit`.
+
+    A child forgets what is to be done at its end when it begins, and then does what was registered for after a fork.
+    """
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util.register_after_fork(runtime, _at_end_of_child)
+        _at_end_of_child(runtime)
+
+
+def _at_end_of_child(runtime: Runtime) -> None:
+    process, util = sys.modules["multiprocessing.process"], sys.modules["multiprocessing.util"]
+    if process.parent_process() is not None:
+        util.Finalize(None, runtime.at_exit, exitpriority=-100)
 
 
 def _shown(path: Any) -> str:
