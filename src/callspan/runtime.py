@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from callspan import settings
-from callspan.capture import call
+from callspan.capture import openers
 from callspan.errors import ConfigurationError
 from callspan.exporters import registry
 from callspan.guard import guard
@@ -48,7 +48,7 @@ class Runtime:
             old = self.pipeline
             pipeline.hold()  # it may share an exporter with the old one, which comes first
             self.pipeline, self._recorder, self._settings = pipeline, recorder, wanted
-            call.turn_on(recorder)
+            openers.turn_on(recorder)
             if not self._is_exit_registered:
                 self._is_exit_registered = True
                 atexit.register(self.at_exit)
@@ -85,7 +85,7 @@ class Runtime:
         has_lock = self._lock.acquire(timeout=timeout_s)
         try:  # without the lock too: whoever holds it does not let go in time, and there is a deadline
             pipeline, self._settings = self.pipeline, None
-            call.turn_off()
+            openers.turn_off()
         finally:
             if has_lock:
                 self._lock.release()

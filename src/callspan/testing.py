@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from callspan.capture import call
+from callspan.capture import openers
 from callspan.capture.switch import switch
 from callspan.guard import guard
 from callspan.model.record import SpanRecord
@@ -87,14 +87,14 @@ def capture(*, deterministic: bool = False) -> Iterator[CapturedSpans]:
     if deterministic:
         steps.forget()
     recorder = Recorder(keep, clock=_tick_clock(), id_source=IdSource(seed=0)) if deterministic else Recorder(keep)
-    call.turn_on(recorder)
+    openers.turn_on(recorder)
     try:
         yield spans
     finally:
         if before is None:
-            call.turn_off()
+            openers.turn_off()
         else:
-            call.turn_on(before)
+            openers.turn_on(before)
 
 
 def _tick_clock() -> Clock:

@@ -183,9 +183,9 @@ def test_an_unsampled_root_is_current_during_the_request_and_nothing_else():
         return completion()
 
     with capture():  # it restores what was on
-        from callspan.capture import call
+        from callspan.capture import openers
 
-        call.turn_on(Recorder(kept.append, bound=0))
+        openers.turn_on(Recorder(kept.append, bound=0))
         chat(client(answer))
         stream = chat(client(Lines(text_chunks("a"))), stream=True)
         assert "close" not in vars(stream)
@@ -402,11 +402,11 @@ async def test_a_coroutine_that_waits_is_not_waited_for():
 
 
 def test_a_span_is_freed_without_the_collector(watched):
-    from callspan.capture import call
+    from callspan.capture import openers
 
     kept = []
     with capture():
-        call.turn_on(Recorder(lambda span: kept.append(weakref.ref(span))))
+        openers.turn_on(Recorder(lambda span: kept.append(weakref.ref(span))))
         gc.disable()
         try:
             chat(client(completion()))

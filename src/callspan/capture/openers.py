@@ -1,0 +1,105 @@
+"""How calls are opened for one recorder, and the switch that sends everything that is watched to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from callspan.capture.call import Call, UnsampledCall
+from callspan.capture.switch import switch
+from callspan.guard import guard
+from callspan.model.span import InertSpan, Span
+from callspan.recording.otel import set_context
+from callspan.recording.recorder import Opened, Recorder, account
+from callspan.recording.sites import Site
+from callspan.recording.snapshot import freeze
+
+
+def make_call(kind: type[Call], recorder: Recorder, opened: Opened) -> Call:
+    """Make a call of what the recorder opened."""
+    call = kind.__new__(kind)
+    call._recorder = recorder  # noqa: SLF001 - its constructor
+    call.span, call._own, call._outer = opened  # noqa: SLF001
+    return call
+
+
+def opener(recorder: Recorder) -> Callable[[Site, tuple[Any, ...], dict[str, Any]], Call | None]:
+    """Return the function that opens calls of decorated functions for one recorder."""
+    open_span, ticks, clock, new_call = recorder.open, recorder.ticks, recorder.clock, Call.__new__
+
+    def open_call(site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
+        """Open a call and make it current; None when nothing is recorded and nothing has to be current for it."""
+        try:
+            opened = open_span(site)
+            if opened is None:
+                return None
+            span, own, outer = opened
+            if type(span) is InertSpan:
+                set_context(own)
+                return make_call(UnsampledCall, recorder, opened)
+            if site.select_input is not None:
+                _select_input(recorder, span, site, args, kwargs)
+            elif site.capture_input:
+                roots = [*args[1:]] if site.skip_first else [*args]
+                if kwargs:
+                    roots += kwargs.values()
+                span.input = snapshot = freeze(roots, (*kwargs,))
+                span.size += snapshot[3]
+                if snapshot[4] or snapshot[5]:
+                    account(span, "input", snapshot)
+            call = new_call(Call)  # make_call, without calling it for every span
+            call._recorder, call.span, call._own, call._outer = recorder, span, own, outer  # noqa: SLF001
+            set_context(own)
+            span._ticks = started = ticks()  # noqa: SLF001 - the last thing before the user's code
+            span.start_ns = started + clock.offset_ns
+        except RecursionError:  # the user's code is near its end too: no frame is left even to note it
+            return None
+        except Exception as error:  # noqa: BLE001
+            guard.note("opening a call", error)
+            return None
+        return call
+
+    return open_call
+
+
+def block_opener(recorder: Recorder) -> Callable[[Site, Any], Call | None]:
+    """Return the function that opens a block, or a call seen by an integration, for one recorder."""
+
+    def open_block(site: Site, given: Any = None) -> Call | None:
+        """Open a call whose input is `given`, unless that is None, and make it current; None when not recorded."""
+        try:
+            opened = recorder.open(site)
+            if opened is None:
+                return None
+            span, own, _ = opened
+            call = make_call(UnsampledCall if type(span) is InertSpan else Call, recorder, opened)
+            if type(span) is Span:
+                if given is not None:
+                    span.input = recorder.freeze(span, "input", given)
+                recorder.start(span)
+            set_context(own)
+        except Exception as error:  # noqa: BLE001
+            guard.note("opening a block", error)
+            return None
+        return call
+
+    return open_block
+
+
+def turn_on(recorder: Recorder) -> None:
+    """Send the calls of everything that is watched to this recorder."""
+    switch.recorder = recorder
+    switch.open_block = block_opener(recorder)
+    switch.open_call = opener(recorder)
+
+
+def turn_off() -> None:
+    """Record nothing from here on."""
+    switch.open_call = switch.open_block = switch.recorder = None
+
+
+def _select_input(recorder: Recorder, span: Span, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    try:
+        span.input = recorder.freeze(span, "input", site.select_input(args, kwargs))  # type: ignore[misc]
+    except Exception as error:  # noqa: BLE001 - the user's own selector failed: no input, but a span
+        guard.note("the input= of a decorator", error)
