@@ -17,7 +17,7 @@ from callspan.capture.switch import switch
 from callspan.errors import ConfigurationError
 from callspan.exporters import FileExporter, MemoryExporter
 from callspan.guard import guard
-from callspan.pipeline.worker import FlushResult
+from callspan.pipeline.counters import FlushResult
 from callspan.runtime import Runtime, runtime
 from odd_exporters import Blocking, Calling, Keeping
 

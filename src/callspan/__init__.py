@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from callspan.errors import CallspanError, ConfigurationError, PromptError
     from callspan.integrations.registry import instrument, uninstrument
     from callspan.model.prompt import PromptTemplate, prompt
-    from callspan.pipeline.worker import FlushResult
+    from callspan.pipeline.counters import FlushResult
     from callspan.runtime import configure, flush, shutdown, stats
 
 __all__ = [
@@ -78,7 +78,7 @@ _PLACES: Final = {
     "errors": "CallspanError ConfigurationError PromptError",
     "integrations.registry": "instrument uninstrument",
     "model.prompt": "PromptTemplate prompt",
-    "pipeline.worker": "FlushResult",
+    "pipeline.counters": "FlushResult",
     "runtime": "configure flush shutdown stats",
 }
 _MODULE_OF: Final = {name: module for module, names in _PLACES.items() for name in names.split()}

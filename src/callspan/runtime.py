@@ -15,8 +15,8 @@ from callspan.errors import ConfigurationError
 from callspan.exporters import registry
 from callspan.guard import guard
 from callspan.model import resource as resources
-from callspan.pipeline.counters import Stats
-from callspan.pipeline.worker import FlushResult, Pipeline
+from callspan.pipeline.counters import FlushResult, Stats
+from callspan.pipeline.worker import Pipeline
 from callspan.recording.clock import Clock
 from callspan.recording.otel import quiet
 from callspan.recording.recorder import Recorder

@@ -108,10 +108,10 @@ def test_a_span_that_cannot_be_written_costs_no_other(tmp_path):
     guard.strict = False
     bad = finished(name="bad")
     bad.facts = object()
-    exporter = FileExporter(tmp_path / "spans.jsonl", name="log")
+    exporter = FileExporter(tmp_path / "spans.jsonl")
     result = exporter.export(batch(finished(name="a"), bad, finished(name="b")))
     exporter.close()
-    assert result == ExportResult(delivered=2, rejected=1, reason="log: a span cannot be written as JSON")
+    assert result == ExportResult(delivered=2, rejected=1, reason="a span cannot be written as JSON")
     assert names(exporter.path) == ["a", "b"]
     assert guard.counts["writing a span as JSON"] == 1
 
@@ -140,7 +140,7 @@ def test_what_the_disk_does_not_take_is_not_delivered(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(exporter._file, "append", two_and_a_half)
-        assert exporter.export(batch(*spans)) == ExportResult(delivered=2, reason="file: No space left on device")
+        assert exporter.export(batch(*spans)) == ExportResult(delivered=2, reason="No space left on device")
     assert exporter.export(batch(*spans)) == ExportResult(delivered=5)
     exporter.close()
 
@@ -148,13 +148,13 @@ def test_what_the_disk_does_not_take_is_not_delivered(tmp_path, monkeypatch):
 def test_an_error_without_a_number_is_told_by_its_text(tmp_path, monkeypatch):
     exporter = FileExporter(tmp_path / "spans.jsonl")
     monkeypatch.setattr(exporter._file, "append", lambda _: (0, OSError("it keeps being moved away")))
-    assert exporter.export(batch(finished())) == ExportResult(reason="file: it keeps being moved away")
+    assert exporter.export(batch(finished())) == ExportResult(reason="it keeps being moved away")
 
 
 def test_a_folder_in_its_place_is_told(tmp_path):
     exporter = FileExporter(tmp_path / "spans.jsonl")
     (tmp_path / "spans.jsonl").mkdir()
-    assert exporter.export(batch(finished())) == ExportResult(reason="file: Is a directory")
+    assert exporter.export(batch(finished())) == ExportResult(reason="Is a directory")
 
 
 # -- arguments ---------------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def test_a_span_that_cannot_be_kept_costs_no_other():
     bad.facts = object()
     memory = MemoryExporter()
     result = memory.export(batch(finished(name="a"), bad, finished(name="b")))
-    assert result == ExportResult(delivered=2, rejected=1, reason="memory: a span cannot be kept")
+    assert result == ExportResult(delivered=2, rejected=1, reason="a span cannot be kept")
     assert [span.name for span in memory.spans] == ["a", "b"]
 
 

@@ -89,10 +89,12 @@ def test_suspicious_acknowledgements_are_counted():
     assert made.counters.suspicious == 2
 
 
-def test_the_last_error_says_what_went_wrong():
-    made = lane(Answering(ExportResult(rejected=5, reason="401")))
+def test_the_last_error_says_what_went_wrong_and_so_does_one_line_of_the_log(caplog):
+    made = lane(Answering(ExportResult(rejected=5, reason="401"), "wire"))
+    made.put(some(5))
     made.put(some(5))
     assert made.last_error == "401"
+    assert caplog.messages == ["exporter 'wire' did not deliver 5 spans: 401"]
     made = lane(Answering(42))
     made.put(some(5))
     assert made.last_error == "export returned int, not an ExportResult"

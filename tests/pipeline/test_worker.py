@@ -17,7 +17,8 @@ from callspan.model.facts import MISSING
 from callspan.model.resource import Resource, describe
 from callspan.model.span import Span
 from callspan.pipeline import worker
-from callspan.pipeline.worker import FlushResult, Pipeline
+from callspan.pipeline.counters import FlushResult
+from callspan.pipeline.worker import Pipeline
 from odd_exporters import Answering, Blocking, Calling, Keeping
 from spans import finished
 
@@ -143,7 +144,7 @@ def test_counts_tell_what_became_of_every_span():
     }
 
 
-def test_what_the_queue_cannot_hold_is_dropped_for_everybody():
+def test_what_the_queue_cannot_hold_is_dropped_for_everybody(caplog):
     of = pipeline(Keeping("a"), Keeping("b"), max_spans=100)
     of.hold()
     offer(of, 250)
@@ -151,6 +152,8 @@ def test_what_the_queue_cannot_hold_is_dropped_for_everybody():
     assert of.flush(5) == FlushResult(ok=False, errors=["a: queue full", "b: queue full"])
     counts = conserved(of)
     assert counts["a"]["dropped"] == counts["b"]["dropped"] == {"queue full": 150}
+    told = "spans end faster than they are delivered; the oldest 150 were dropped"
+    wait_until(lambda: caplog.messages == [told])
 
 
 def test_a_full_queue_of_bytes_drops_too():
@@ -585,7 +588,7 @@ def test_exporters_to_keep_are_not_closed():
     assert (local.closed, wire.closed, other.closed) == (0, 0, 1)
 
 
-def test_closing_comes_back_when_a_sender_does_not():
+def test_closing_comes_back_when_a_sender_does_not(caplog):
     blocked = Blocking("wire")
     of = pipeline(blocked, Keeping("local"))
     offer(of)
@@ -596,6 +599,7 @@ def test_closing_comes_back_when_a_sender_does_not():
     result = of.close(0.2)
     assert time.monotonic() - start < 0.2 + 0.5 + 0.1
     assert result.remaining == 5
+    assert caplog.messages[-1] == "5 spans were not delivered in time; see callspan.stats()"
     counts = conserved(of)
     assert (counts["wire"]["buffered"], counts["wire"]["dropped"]) == (1, {"shutdown": 4})
     assert counts["local"]["delivered"] == 5

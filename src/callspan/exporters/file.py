@@ -71,7 +71,7 @@ class FileExporter:
                 line = otlp_json.line(span, around, self._dialects)
             except Exception as error:  # noqa: BLE001 - one odd span must not cost the others
                 result.rejected += 1
-                result.reason = f"{self.name}: a span cannot be written as JSON"
+                result.reason = "a span cannot be written as JSON"
                 guard.note("writing a span as JSON", error)
                 continue
             if lines and size + len(line) > _WRITE_BYTES:
@@ -101,7 +101,7 @@ class FileExporter:
                 break
             result.delivered += 1
         if error is not None:
-            result.reason = f"{self.name}: {error.strerror or error}"
+            result.reason = error.strerror or str(error)
 
 
 def default_exporter() -> FileExporter:

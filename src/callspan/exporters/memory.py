@@ -47,7 +47,7 @@ class MemoryExporter:
                 result.delivered += 1
             except Exception as error:  # noqa: BLE001 - one odd span must not cost the others
                 result.rejected += 1
-                result.reason = f"{self.name}: a span cannot be kept"
+                result.reason = "a span cannot be kept"
                 guard.note("keeping a span", error)
         return result
 

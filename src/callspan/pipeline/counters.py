@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import Final, TypedDict
 
 _MAX_REASONS: Final = 32
@@ -25,6 +26,23 @@ class Stats(TypedDict):
     spooled: int
     retries: int
     suspicious: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlushResult:
+    """What became of everything that had ended when the call was made.
+
+    `ok` when all of it, and all since the last flush, was delivered; `remaining` spans were not settled by the
+    deadline. `errors` says per exporter why spans were lost since the last flush.
+    """
+
+    ok: bool
+    remaining: int = 0
+    errors: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Be true when it went well."""
+        return self.ok
 
 
 class Counters:

@@ -95,8 +95,11 @@ class Lane:
         self.counters.rejected += rejected
         self.counters.suspicious += _whole(result.suspicious)
         self.drop(count - delivered - rejected, reason)
-        if rejected:
+        if delivered < count:
             self.last_error = reason
+            guard.warn(
+                f"exporter {self.name}", f"exporter {self.name!r} did not deliver {count - delivered} spans: {reason}"
+            )
 
     def reset(self) -> None:
         """Start over in a forked child."""

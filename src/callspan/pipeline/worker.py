@@ -8,7 +8,6 @@ import time
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from typing import Final
 
 from callspan.exporters.contract import Exporter
@@ -17,7 +16,7 @@ from callspan.model.resource import Resource
 from callspan.model.span import Span
 from callspan.pipeline.buffer import Buffer
 from callspan.pipeline.content import strip_content
-from callspan.pipeline.counters import Stats
+from callspan.pipeline.counters import FlushResult, Stats
 from callspan.pipeline.lane import BATCH_SPANS
 from callspan.pipeline.lanes import Lanes
 from callspan.pipeline.limits import limit
@@ -29,23 +28,6 @@ _INLINE_S: Final = 0.1  # what delivery may cost a thread of the user's where th
 _GRACE_S: Final = 0.25  # for closing, beyond the deadline
 _FORK_S: Final = 1.0
 _POLL_S: Final = (0.0005, 0.02)
-
-
-@dataclass(frozen=True, slots=True)
-class FlushResult:
-    """What became of everything that had ended when the call was made.
-
-    `ok` when all of it, and all since the last flush, was delivered; `remaining` spans were not settled by the
-    deadline. `errors` says per exporter why spans were lost since the last flush.
-    """
-
-    ok: bool
-    remaining: int = 0
-    errors: list[str] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        """Be true when it went well."""
-        return self.ok
 
 
 class Pipeline:
@@ -83,6 +65,7 @@ class Pipeline:
         self._step_lock = threading.Lock()
         self._stepping_id: int | None = None
         self._in_step = 0
+        self._told_dropped = 0
 
     # -- around a fork ---------------------------------------------------------------------------------------------
 
@@ -135,7 +118,14 @@ class Pipeline:
             self.step()
             if self._every_interval is not None:
                 self._every_interval()
+            self._warn_of_overflow()
             guard.log()
+
+    def _warn_of_overflow(self) -> None:
+        dropped = self.buffer.dropped
+        if dropped > self._told_dropped:
+            self._told_dropped = dropped
+            guard.warn("queue full", f"spans end faster than they are delivered; the oldest {dropped} were dropped")
 
     def step(self, budget_s: float | None = None) -> None:
         """Deliver what waits, for about `budget_s` seconds; by default, all.
@@ -244,6 +234,8 @@ class Pipeline:
         self._close_local(keep, deadline + _GRACE_S)
         self.lanes.close_senders(keep, deadline + 2 * _GRACE_S)
         guard.log()
+        if result.remaining:
+            guard.warn("closing", f"{result.remaining} spans were not delivered in time; see callspan.stats()")
         return result
 
     def _close_local(self, keep: Collection[Exporter], deadline: float) -> None:
