@@ -147,10 +147,9 @@ async def test_an_error_keeps_identity_and_adds_one_frame():
         yield 1
         raise error
 
-    with capture() as spans:
-        with pytest.raises(ValueError) as caught:
-            async for _ in failing():
-                pass
+    with capture() as spans, pytest.raises(ValueError) as caught:
+        async for _ in failing():
+            pass
     assert caught.value is error
     names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
     assert names == ["test_an_error_keeps_identity_and_adds_one_frame", "wrapper", "failing"]

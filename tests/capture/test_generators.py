@@ -71,7 +71,7 @@ def play(body: list[Any], log: list[Any]) -> Generator[Any, Any, Any]:
 
 
 def transcript(function: Callable[..., Any], body: list[Any], script: list[Any]) -> list[Any]:
-    """Return what came out and what went in; up to an ignored GeneratorExit, after which `yield from` drops the body."""
+    """Return what came out and what went in, up to an ignored GeneratorExit: then `yield from` drops the body."""
     log: list[Any] = []
     generator = function(body, log)
     seen = []
@@ -395,14 +395,13 @@ def test_consumed_in_another_thread():
             for item in generator:
                 seen.append((item, callspan.current_span().name))
 
-    with capture() as spans:
-        with callspan.span("creator"):
-            generator = stream()
-            assert next(generator) == "stream"
-            thread = threading.Thread(target=finish, args=(generator,))
-            thread.start()
-            thread.join()
-            assert callspan.current_span().name == "creator"
+    with capture() as spans, callspan.span("creator"):
+        generator = stream()
+        assert next(generator) == "stream"
+        thread = threading.Thread(target=finish, args=(generator,))
+        thread.start()
+        thread.join()
+        assert callspan.current_span().name == "creator"
     assert seen == [("stream", "other")]
     assert spans.one("stream").parent_id == spans.one("creator").span_id
     assert spans.one("stream").chunk_count == 2
@@ -430,7 +429,7 @@ def test_reduce_gets_the_very_objects_that_were_yielded():
 
 
 def test_output_selects_from_the_list_of_what_was_yielded():
-    @callspan.observe(output=lambda chunks: sum(chunks))
+    @callspan.observe(output=sum)
     def stream():
         yield from (1, 2, 3)
 
@@ -443,15 +442,15 @@ def test_no_output_keeps_the_count_and_no_chunk():
     class Chunk:
         pass
 
+    made = [Chunk()]
+    gone = weakref.ref(made[0])
+
     @callspan.observe(output=False)
     def stream():
-        yield chunk
+        yield made.pop()
 
-    chunk = Chunk()
-    gone = weakref.ref(chunk)
     with capture() as spans:
         [*stream()]
-        del chunk
         assert gone() is None
     assert spans[0].output is None
     assert spans[0].chunk_count == 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
-from types import CodeType
+from types import CodeType, FunctionType, MethodType
 from typing import Any, Final, NamedTuple
 
 _COROUTINE: Final = 0x80
@@ -26,17 +27,19 @@ class Parameters(NamedTuple):
 
 
 def innermost(function: Any) -> Any:
-    """Return the function whose code runs: through `functools.partial` and the `__call__` of an object."""
-    while not hasattr(function, "__code__"):
-        if hasattr(function, "func") and hasattr(function, "keywords"):
+    """Return the function whose code runs: through `functools.partial`, bound methods and the `__call__` of an object.
+
+    None for what has no Python code of its own: builtins, C extensions, mocks that only pretend.
+    """
+    while not isinstance(getattr(function, "__code__", None), CodeType):
+        if isinstance(function, functools.partial):
             function = function.func
-        elif hasattr(function, "__func__"):
+        elif isinstance(function, MethodType):
             function = function.__func__
         else:
-            called = getattr(type(function), "__call__", None)  # noqa: B004 - its code is wanted
-            if not hasattr(called, "__code__"):
+            function = getattr(type(function), "__call__", None)  # noqa: B004 - to have it, not to know whether
+            if not isinstance(function, FunctionType):
                 return None
-            function = called
     return function
 
 
@@ -55,11 +58,12 @@ def colour(function: Any) -> str:
 
 def parameters_of(function: Any) -> Parameters:
     """Return what is known of a callable's parameters; empty for builtins and partials, whose names do not line up."""
-    if hasattr(function, "keywords") and hasattr(function, "func"):
+    if isinstance(function, functools.partial):
         return _after_partial(function)
     inner = innermost(function)
     if inner is None:
-        return Parameters()
+        wrapped = getattr(function, "__wrapped__", None)  # what functools.cache keeps
+        return parameters_of(wrapped) if isinstance(wrapped, FunctionType) else Parameters()
     code: CodeType = inner.__code__
     if not code.co_argcount and code.co_flags & _VARIADIC and hasattr(inner, "__wrapped__"):
         return parameters_of(inner.__wrapped__)  # another decorator passes everything on
@@ -97,9 +101,13 @@ def _is_in_class(function: Any) -> bool:
     return bool(owner) and not owner.endswith("<locals>")
 
 
-def bind(names: tuple[str, ...], variadic: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def bind(parameters: Parameters, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Put the arguments of a call under their names, for a user's `input=`; the values are the user's own."""
+    names = parameters.names
+    if parameters.skip_first:
+        args = args[1:]
     bound = dict(zip(names, args, strict=False))
-    if variadic and len(args) > len(names):
-        bound[variadic] = [*args[len(names) :]]
-    return {**bound, **kwargs}
+    if parameters.variadic and len(args) > len(names):
+        bound[parameters.variadic] = [*args[len(names) :]]
+    bound.update(kwargs)
+    return {**bound, **{name: value for name, value in parameters.defaults.items() if name not in bound}}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import types
 from collections.abc import Callable, Iterable, Mapping
+from types import FunctionType, MethodType
 from typing import Any, Final, Literal, TypeVar, overload
 
 from callspan.capture import drivers
-from callspan.capture.arguments import bind, colour, innermost, parameters_of
+from callspan.capture.arguments import Parameters, bind, colour, innermost, parameters_of
+from callspan.capture.checks import check_metadata, check_tags, texts
 from callspan.errors import ConfigurationError
 from callspan.model.kinds import KINDS, SYNONYMS, Kind, resolve
 from callspan.recording.sites import Site
@@ -17,6 +19,7 @@ F = TypeVar("F")
 Selection = bool | str | Iterable[str] | Callable[[Any], Any]
 VectorPolicy = Literal["full", "hash", "none"]
 
+_Cached: Final = type(functools.lru_cache(lambda: None))
 _OBJECT_RESULTS: Final = ("llm", "retriever", "embedding", "reranker")
 
 
@@ -83,10 +86,8 @@ def observe(
         "metadata": metadata,
         "vectors": vectors,
     }
-    if function is None:
-        _check(options)
-        return functools.partial(_decorate, options=options)
-    return _decorate(function, options)
+    _check(options)
+    return functools.partial(_decorate, options=options) if function is None else _decorate(function, options)
 
 
 def _decorate(function: Any, options: dict[str, Any]) -> Any:
@@ -106,7 +107,10 @@ def _decorate(function: Any, options: dict[str, Any]) -> Any:
         "generator": drivers.drive_generator,
         "async_generator": drivers.drive_async_generator,
     }
-    return drive[kind](function, site)
+    decorated = drive[kind](function, site)
+    if isinstance(function, _Cached):  # its methods are not in the __dict__ that functools.wraps copies
+        decorated.cache_info, decorated.cache_clear = function.cache_info, function.cache_clear
+    return decorated
 
 
 def _site(function: Any, options: dict[str, Any]) -> Site:
@@ -127,24 +131,22 @@ def _site(function: Any, options: dict[str, Any]) -> Site:
         select_input=None if isinstance(selected, bool) else _input_selector(selected, parameters),
         select_output=select_output if callable(select_output) else None,
         reduce=options["reduce"],
-        tags=tuple(options["tags"]),
-        metadata=dict(options["metadata"]) if options["metadata"] else None,
+        tags=options["tags"],
+        metadata=options["metadata"],
         function=innermost(function) if kind == "tool" else None,
         open_objects=kind in _OBJECT_RESULTS,
         vectors=options["vectors"],
     )
 
 
-def _input_selector(selected: Any, parameters: Any) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
+def _input_selector(selected: Any, parameters: Parameters) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
     """Return the function that picks what is recorded of a call's arguments."""
-    names, variadic, skip = parameters.names, parameters.variadic, int(parameters.skip_first)
     if callable(selected):
-        return lambda args, kwargs: selected(bind(names, variadic, args[skip:], kwargs))
-    wanted = (selected,) if isinstance(selected, str) else tuple(selected)
+        return lambda args, kwargs: selected(bind(parameters, args, kwargs))
 
     def pick(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        bound = bind(names, variadic, args[skip:], kwargs)
-        return {name: bound[name] for name in wanted if name in bound}
+        bound = bind(parameters, args, kwargs)
+        return {name: bound[name] for name in selected if name in bound}
 
     return pick
 
@@ -152,14 +154,17 @@ def _input_selector(selected: Any, parameters: Any) -> Callable[[tuple[Any, ...]
 def _name_of(function: Any) -> str:
     """Return `Class.method` or `function`, without the functions it was defined in."""
     inner = innermost(function)
-    if inner is None:
-        return str(getattr(function, "__name__", type(function).__name__))
-    if inner is not function and not hasattr(function, "__self__") and not hasattr(function, "func"):
-        return type(function).__name__  # a callable object
+    if inner is None or not isinstance(function, FunctionType | MethodType | functools.partial):
+        return _text(getattr(function, "__name__", None)) or type(function).__name__  # a builtin, or a callable object
     return str(inner.__qualname__).rpartition("<locals>.")[2]
 
 
+def _text(name: Any) -> str | None:
+    return name if isinstance(name, str) else None
+
+
 def _check(options: dict[str, Any]) -> None:
+    """Raise `ConfigurationError` for what cannot be meant; keep iterables as tuples: some can be read only once."""
     kind = options["kind"]
     if not isinstance(kind, str) or (kind not in KINDS and kind not in SYNONYMS):
         raise ConfigurationError("kind", kind, f"choose one of {', '.join(KINDS)}")
@@ -167,12 +172,18 @@ def _check(options: dict[str, Any]) -> None:
         raise ConfigurationError("name", options["name"], "give a string")
     if options["vectors"] not in ("full", "hash", "none"):
         raise ConfigurationError("vectors", options["vectors"], 'choose "full", "hash" or "none"')
-    for field in ("input", "output"):
-        value = options[field]
-        if not isinstance(value, bool | str) and not callable(value) and not isinstance(value, Iterable):
-            raise ConfigurationError(field, value, "give True, False, argument names or a function")
-    if isinstance(options["tags"], str):
-        raise ConfigurationError("tags", options["tags"], 'give a list of strings, as in tags=["beta"]')
+    selected = options["input"]
+    if not isinstance(selected, bool) and not callable(selected):
+        names = (selected,) if isinstance(selected, str) else texts(selected)
+        if names is None:
+            raise ConfigurationError("input", selected, "give True, False, argument names or a function")
+        options["input"] = names
+    if not isinstance(options["output"], bool) and not callable(options["output"]):
+        raise ConfigurationError("output", options["output"], "give True, False or a function of the result")
+    if options["reduce"] is not None and not callable(options["reduce"]):
+        raise ConfigurationError("reduce", options["reduce"], "give a function of the list of what was yielded")
+    options["tags"] = check_tags(options["tags"])
+    options["metadata"] = check_metadata(options["metadata"])
 
 
 class _KindDecorator:

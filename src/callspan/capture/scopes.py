@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from callspan.capture.checks import check_conversation, check_metadata, check_tags, check_user_id
 from callspan.capture.switch import switch
 from callspan.errors import ConfigurationError
 from callspan.guard import guard
@@ -27,10 +28,11 @@ class ScopeBlock:
     def __init__(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Apply `change` to the context when the block is entered."""
         self._change = change
-        self._entered: list[tuple[Any, Any]] = []
+        self._entered: list[tuple[Any, Any] | None] = []  # one block may be entered by several tasks and threads
 
     def __enter__(self) -> Self:
         """Enter the block."""
+        entered = None
         if switch.recorder is not None:
             try:
                 from callspan.recording import otel  # noqa: PLC0415 - loaded, since the switch is on
@@ -38,24 +40,37 @@ class ScopeBlock:
                 outer = otel.get_context()
                 own = {**outer}
                 self._change(own)
-                context = otel.Context(own)
-                otel.set_context(context)
-                self._entered.append((context, outer))
+                entered = otel.Context(own), outer
+                otel.set_context(entered[0])
             except Exception as error:  # noqa: BLE001
                 guard.note("entering a scope", error)
+        self._entered.append(entered)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave the block."""
-        if self._entered:
+        if self._entered == [None]:  # it was off: nothing of ours may even be loaded
+            self._entered.pop()
+        else:
             try:
                 from callspan.recording import otel  # noqa: PLC0415
 
-                otel.put_back_keys(*self._entered.pop())
+                entered = self._pop(otel.get_context())
+                if entered is not None:
+                    otel.put_back_keys(*entered)
             except Exception as fault:  # noqa: BLE001
                 guard.note("leaving a scope", fault)
+
+    def _pop(self, current: Any) -> tuple[Any, Any] | None:
+        """Take the pair that belongs to where we are: the one whose context is current, else the latest."""
+        entered = self._entered
+        for index in range(len(entered) - 1, -1, -1):
+            pair = entered[index]
+            if pair is not None and pair[0] is current:
+                return entered.pop(index)
+        return entered.pop() if entered else None
 
     async def __aenter__(self) -> Self:
         """Enter the block."""
@@ -88,25 +103,21 @@ def conversation(conversation_id: str, *, user_id: str | None = None, step: int 
     >>> with conversation("c-42", user_id="u-7"):
     ...     pass
     """
-    if not conversation_id or not isinstance(conversation_id, str):
-        raise ConfigurationError("conversation_id", conversation_id, "give a string that is not empty")
-    if step is not None and (type(step) is not int or step < 1):
-        raise ConfigurationError("step", step, "give a whole number from 1")
-    return _scope_block(lambda scope: scope.converse(conversation_id, step, user_id))
+    check_conversation(conversation_id, step)
+    user = check_user_id(user_id)
+    return _scope_block(lambda scope: scope.converse(conversation_id, step, user))
 
 
 def context(
     *, user_id: str | None = None, tags: Iterable[str] = (), metadata: Mapping[str, Any] | None = None
 ) -> ScopeBlock:
     """Put a user, tags and metadata on every span of the block; nested blocks add up, the innermost user counts."""
-    if isinstance(tags, str):
-        raise ConfigurationError("tags", tags, 'give a list of strings, as in tags=["beta"]')
-    kept = tuple(tags)
+    user, kept, data = check_user_id(user_id), check_tags(tags), check_metadata(metadata)
 
     def add(scope: Scope) -> Scope:
         from callspan.recording.snapshot import freeze  # noqa: PLC0415
 
-        return scope.add(user_id, kept, (freeze([dict(metadata)]),) if metadata else ())
+        return scope.add(user, kept, (freeze([data]),) if data else ())
 
     return _scope_block(add)
 
@@ -125,8 +136,8 @@ def suppress() -> ScopeBlock:
     """Record nothing in the block, by callspan or by OpenTelemetry instrumentations that honour its suppression."""
 
     def put(context: dict[str, Any]) -> None:
-        from callspan.recording.otel import SUPPRESS_KEY  # noqa: PLC0415
+        from callspan.recording.otel import SUPPRESS_KEYS  # noqa: PLC0415
 
-        context[SUPPRESS_KEY] = True
+        context.update(dict.fromkeys(SUPPRESS_KEYS, True))
 
     return ScopeBlock(put)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from callspan.capture.checks import check_metadata, check_tags
 from callspan.capture.switch import switch
 from callspan.errors import ConfigurationError
 from callspan.guard import guard
@@ -25,7 +26,7 @@ class span:  # noqa: N801 - used like a function: with callspan.span("plan") as 
     makes a new span. Raises `ConfigurationError` for a kind that does not exist.
     """
 
-    __slots__ = ("_call", "_given", "_site")
+    __slots__ = ("_calls", "_given", "_site")
 
     def __init__(
         self,
@@ -45,28 +46,41 @@ class span:  # noqa: N801 - used like a function: with callspan.span("plan") as 
             name,
             resolved,
             component=component,
-            tags=tuple(tags),
-            metadata=dict(metadata) if metadata else None,
+            tags=check_tags(tags),
+            metadata=check_metadata(metadata),
             open_objects=resolved in ("llm", "retriever", "embedding", "reranker"),
         )
         self._given = input
-        self._call: Call | None = None
+        self._calls: list[Call | None] = []  # one block may be entered by several tasks and threads
 
     def __enter__(self) -> Span | InertSpan:
         """Open the span and make it current."""
         open_block = switch.open_block
         if open_block is None:
+            self._calls.append(None)
             return NO_SPAN
-        self._call = call = open_block(self._site, self._given)
+        call: Call | None = open_block(self._site, self._given)
+        self._calls.append(call)
         return NO_SPAN if call is None else call.span
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the span; an exception is recorded and goes on."""
-        call, self._call = self._call, None
+        call = self._pop()
         if call is not None:
             call.close(error)
+
+    def _pop(self) -> Call | None:
+        """Take the call that belongs to where we are: of several, the one that is current, else the latest."""
+        calls = self._calls
+        if len(calls) > 1 and calls[-1] is not None:
+            current = current_span()
+            for index in range(len(calls) - 1, -1, -1):
+                call = calls[index]
+                if call is not None and call.span is current:
+                    return calls.pop(index)
+        return calls.pop() if calls else None
 
     async def __aenter__(self) -> Span | InertSpan:
         """Open the span, as in a plain `with`."""

@@ -23,6 +23,7 @@ SPAN_KEY: Final[str] = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, C
 SCOPE_KEY: Final = "callspan-scope"
 SUPPRESS_KEY: Final[str] = getattr(otel_context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation")
 PLAIN_SUPPRESS_KEY: Final = "suppress_instrumentation"
+SUPPRESS_KEYS: Final = (SUPPRESS_KEY, PLAIN_SUPPRESS_KEY)
 
 _variable = getattr(getattr(otel_context, "_RUNTIME_CONTEXT", None), "_current_context", None)
 _is_usual: Final = isinstance(_variable, ContextVar)
@@ -63,7 +64,7 @@ def put_back_keys(own: Context, outer: Context) -> None:
     if current is own:
         set_context(outer)
         return
-    keys = [key for key in (SCOPE_KEY, SUPPRESS_KEY) if own.get(key) is not outer.get(key)]
+    keys = [key for key in (SCOPE_KEY, *SUPPRESS_KEYS) if own.get(key) is not outer.get(key)]
     if all(current.get(key) is own.get(key) for key in keys):
         set_context(restore(current, outer, keys))
 
@@ -87,7 +88,7 @@ class quiet:  # noqa: N801 - used like a function
     def __enter__(self) -> None:
         """Suppress."""
         self._outer = get_context()
-        set_context(Context({**self._outer, SUPPRESS_KEY: True, PLAIN_SUPPRESS_KEY: True}))
+        set_context(Context({**self._outer, **dict.fromkeys(SUPPRESS_KEYS, True)}))
 
     def __exit__(self, *_: object) -> None:
         """Record again."""

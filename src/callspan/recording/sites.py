@@ -99,7 +99,8 @@ class Site:
                 named[self.variadic] = extra
             else:
                 named.update({str(index): value for index, value in enumerate(extra, len(parameters))})
-        for keyword, value in zip(keywords, values[count:], strict=True):
+        for given, value in zip(keywords, values[count:], strict=True):
+            keyword = given if type(given) is str else str.__str__(given)
             named[keyword if keyword not in named else f"{keyword} #2"] = value
         for name, default in self.defaults.items():
             named.setdefault(name, default)
