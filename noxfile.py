@@ -108,12 +108,16 @@ def oldest(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Run the fault cases many times, 20 unless told otherwise: what is wrong once in ten is wrong."""
+    """Run the fault cases many times, 20 unless told otherwise: what is wrong once in ten is wrong.
+
+    The first round is the full one: every thread, process, fork and second that the cases ask for.
+    """
     count, *arguments = session.posargs or ["20"]
     session.install("-e", ".[openai]", *group("test"))
     for number in range(int(count)):
         session.log(f"round {number + 1} of {count}")
-        session.run("python", "-m", "pytest", "tests/faults", "-q", *arguments)
+        full = {"CALLSPAN_FAULTS_FULL": "1", "CALLSPAN_SOAK_S": "60"} if number == 0 else {}
+        session.run("python", "-m", "pytest", "tests/faults", "-q", *arguments, env=full)
 
 
 @nox.session
