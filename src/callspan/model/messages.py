@@ -59,7 +59,7 @@ def read_message(tree: object) -> Message | None:
     role = tree.get("role")
     if not isinstance(role, str):
         role = tree.get("type")
-        if role not in _ROLES and role not in ("system", "user", "assistant", "tool"):
+        if not isinstance(role, str) or (role not in _ROLES and role not in ("system", "user", "assistant", "tool")):
             return None
     if not ("content" in tree or "parts" in tree or "tool_calls" in tree or "function_call" in tree):
         return None
@@ -161,8 +161,8 @@ def read_part(part: object) -> Part:
         return {"type": "refusal", "content": part.get("refusal", "")}
     if kind in ("thinking", "reasoning") and isinstance(part.get(str(kind), part.get("text")), str):
         return {"type": "reasoning", "content": part.get(str(kind), part.get("text"))}
-    if kind in _MEDIA or kind == "file":
-        return _media(part, _MEDIA.get(str(kind), "document"))
+    if isinstance(kind, str) and (kind in _MEDIA or kind == "file"):
+        return _media(part, _MEDIA.get(kind, "document"))
     return {**part, "type": kind if isinstance(kind, str) else "unknown"}
 
 
