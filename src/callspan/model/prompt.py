@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import string
+from collections.abc import Iterator
 from typing import Any, Final
 
 from callspan.errors import PromptError
@@ -47,7 +48,7 @@ class PromptTemplate:
         self.version: Final = version or hashlib.sha256(template.encode("utf-8", "surrogatepass")).hexdigest()[:12]
         self.variable_names: Final = _variables_of(template, name)
 
-    def format(self, **variables: object) -> RenderedPrompt:
+    def format(self, /, **variables: object) -> RenderedPrompt:
         """Render the template. Raises `PromptError` naming every variable that is missing or unknown."""
         missing = [name for name in self.variable_names if name not in variables]
         unknown = [name for name in variables if name not in self.variable_names]
@@ -63,7 +64,7 @@ class PromptTemplate:
 def _variables_of(template: str, name: str | None) -> tuple[str, ...]:
     label = f"prompt template {name!r}" if name else "prompt template"
     try:
-        fields = [field for _, field, _, _ in string.Formatter().parse(template) if field is not None]
+        fields = [*_fields_of(template)]
     except ValueError as error:
         message = f"{label}: {error}. Write braces that are not variables twice: {{{{ and }}}}."
         raise PromptError(message) from None
@@ -72,6 +73,17 @@ def _variables_of(template: str, name: str | None) -> tuple[str, ...]:
             message = f"{label}: {{{field}}} is not a variable name. Write braces that are not variables twice."
             raise PromptError(message)
     return tuple(dict.fromkeys(fields))
+
+
+def _fields_of(template: str) -> Iterator[str]:
+    """Yield what stands in braces, in formats such as `{price:{width}}` too."""
+    for _, field, spec, conversion in string.Formatter().parse(template):
+        if field is not None:
+            yield field
+            yield from _fields_of(spec or "")
+        if conversion not in (None, "r", "s", "a"):
+            message = f"unknown conversion !{conversion}"
+            raise ValueError(message)
 
 
 def _mismatch(template: PromptTemplate, missing: list[str], unknown: list[str]) -> str:
