@@ -39,7 +39,7 @@ def test_bad_lines_are_counted_and_the_rest_is_read(tmp_path):
                 b"",
                 b"   ",
                 b'{"resourceLogs": []}',
-                b"[" * 5000,
+                b"[" * 200_000,
                 b"\xff\xfe\x00",
                 json.dumps(foreign(traceId="")).encode(),
                 good[:-40],
