@@ -42,6 +42,8 @@ class span:  # noqa: N801 - used like a function: with callspan.span("plan") as 
             resolved, component = resolve(kind)
         except (KeyError, TypeError):
             raise ConfigurationError("kind", kind, f"choose one of {', '.join(KINDS)}") from None
+        if not isinstance(name, str):
+            raise ConfigurationError("name", name, "give a string")
         self._site = Site(
             name,
             resolved,

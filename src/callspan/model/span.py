@@ -7,15 +7,33 @@ exporter reads stands in `facts`, which the worker fills after the span is seale
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sized
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+from callspan.model.events import ErrorFacts, Event, Link
+from callspan.model.given import MOST_ITEMS, ids_of, pairs_of, status_of, text_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from callspan.model.facts import Facts
     from callspan.model.kinds import Kind
+
+__all__ = [
+    "NO_SPAN",
+    "STATUS_ERROR",
+    "STATUS_OK",
+    "STATUS_UNSET",
+    "ErrorFacts",
+    "Event",
+    "InertSpan",
+    "Link",
+    "Outcome",
+    "Recording",
+    "Snapshot",
+    "Span",
+]
 
 Outcome = Literal["ok", "error", "cancelled", "abandoned", "incomplete"]
 Snapshot = tuple[list[Any], "tuple[str, ...] | None", "list[Any] | None", int, int, "list[Any] | None"]
@@ -48,42 +66,6 @@ class Recording(Protocol):
 
     def open_facts(self, span: Span) -> Facts:
         """Open the span's snapshots and fill its facts; called once, by the worker."""
-
-
-class ErrorFacts:
-    """What was raised: its qualified type, its text, and where (file, line and function, innermost last)."""
-
-    __slots__ = ("frames", "message", "type")
-
-    def __init__(self, type_name: str, message: str, frames: list[tuple[str, int, str]]) -> None:
-        """Hold the facts."""
-        self.type = type_name
-        self.message = message
-        self.frames = frames
-
-
-class Event:
-    """Something that happened during the span, at a time in nanoseconds since 1970."""
-
-    __slots__ = ("attributes", "name", "time_ns")
-
-    def __init__(self, name: str, time_ns: int, attributes: Any) -> None:
-        """Hold the event; `attributes` is a snapshot first and a plain dict once the worker opened it."""
-        self.name = name
-        self.time_ns = time_ns
-        self.attributes = attributes
-
-
-class Link:
-    """A reference to another span."""
-
-    __slots__ = ("attributes", "span_id", "trace_id")
-
-    def __init__(self, trace_id: int, span_id: int, attributes: Any) -> None:
-        """Hold the link; `attributes` as in `Event`."""
-        self.trace_id = trace_id
-        self.span_id = span_id
-        self.attributes = attributes
 
 
 def _unbound_context(*_: Any) -> Any:
@@ -188,55 +170,65 @@ class Span:
         """Set one attribute; any plain value, nested ones included. After the end it does nothing."""
         if self.end_ns:
             return
+        name = text_of(key)
         if self.attributes is None:
             self.attributes = {}
-        kind = type(value)
-        if kind is str:
-            self.size += len(value)  # type: ignore[arg-type]
-        plain = kind is str or kind is int or kind is float or kind is bool or value is None
-        self.attributes[str.__str__(key)] = value if plain else self._recording.freeze(self, "attributes", value)
+        if name in self.attributes or self._has_room("attributes", self.attributes):
+            kind = type(value)
+            if kind is str:
+                self.size += len(value)  # type: ignore[arg-type]
+            plain = kind is str or kind is int or kind is float or kind is bool or value is None
+            self.attributes[name] = value if plain else self._recording.freeze(self, "attributes", value)
 
     def set_attributes(self, attributes: Mapping[str, object]) -> None:
         """Set several attributes."""
-        for key, value in attributes.items():
+        for key, value in pairs_of(attributes).items():
             self.set_attribute(key, value)
 
     def add_event(
         self, name: str, attributes: Mapping[str, object] | None = None, timestamp: int | None = None
     ) -> None:
         """Add an event; `timestamp` in nanoseconds since 1970, now by default."""
-        if self.end_ns:
-            return
         if self.events is None:
             self.events = []
-        frozen = self._recording.freeze(self, "events", attributes) if attributes else None
-        self.events.append(Event(name, timestamp or self._recording.now_ns(), frozen))
+        if not self.end_ns and self._has_room("events", self.events):
+            frozen = self._recording.freeze(self, "events", pairs_of(attributes)) if attributes is not None else None
+            time_ns = timestamp if type(timestamp) is int else self._recording.now_ns()
+            self.events.append(Event(text_of(name), time_ns, frozen))
 
     def add_link(self, context: Any, attributes: Mapping[str, object] | None = None) -> None:
         """Refer to another span by its `SpanContext`."""
-        if self.end_ns:
-            return
+        ids = ids_of(context)
         if self.links is None:
             self.links = []
-        frozen = self._recording.freeze(self, "links", attributes) if attributes else None
-        self.links.append(Link(context.trace_id, context.span_id, frozen))
+        if ids is not None and not self.end_ns and self._has_room("links", self.links):
+            frozen = self._recording.freeze(self, "links", pairs_of(attributes)) if attributes is not None else None
+            self.links.append(Link(*ids, frozen))
+
+    def _has_room(self, field: str, kept: Sized) -> bool:
+        self.size += 64
+        if len(kept) < MOST_ITEMS:
+            return True
+        told = self.truncated or {}
+        self.truncated = {**told, field: told.get(field, 0) + 64}
+        return False
 
     def update_name(self, name: str) -> None:
         """Rename the span."""
         if not self.end_ns:
-            self.name = name
+            self.name = text_of(name)
 
     def set_status(self, status: Any, description: str | None = None) -> None:
         """Set the status: an `opentelemetry.trace.Status` or `StatusCode`. OK is final, UNSET changes nothing."""
-        code = getattr(status, "status_code", status)
-        code = getattr(code, "value", code)
+        code, described = status_of(status)
         if self.end_ns or self.status == STATUS_OK or code not in (STATUS_OK, STATUS_ERROR):
             return
-        self.status = code
-        self.status_message = (description or getattr(status, "description", None)) if code == STATUS_ERROR else None
-        if type(self.status_message) is str:
-            self.size += len(self.status_message)
-        self.outcome = "error" if code == STATUS_ERROR else self.outcome
+        self.status, self.status_message = code, None
+        if code == STATUS_ERROR:
+            self.outcome = "error"
+            told = described if description is None else description
+            self.status_message = None if told is None else text_of(told)
+            self.size += len(self.status_message or "")
 
     def record_exception(
         self,
@@ -246,11 +238,10 @@ class Span:
         escaped: bool = False,  # noqa: ARG002, FBT001, FBT002 - the interface's
     ) -> None:
         """Add the exception as an event; does not set the status."""
-        if self.end_ns:
-            return
-        facts = self._recording.describe_error(self, exception)
-        told: dict[str, object] = {"exception.type": facts.type, "exception.message": facts.message}
-        self.add_event("exception", {**told, **(attributes or {})}, timestamp)
+        if not self.end_ns:
+            facts = self._recording.describe_error(self, exception)
+            told = {"exception.type": facts.type, "exception.message": facts.message, **pairs_of(attributes)}
+            self.add_event("exception", told, timestamp)
 
     def open_facts(self) -> Facts:
         """Return the facts of a sealed span, opening its snapshots the first time; for the worker."""
@@ -258,7 +249,7 @@ class Span:
 
     def end(self, end_time: int | None = None) -> None:
         """End the span; `end_time` in nanoseconds since 1970, now by default. Harmless the second time."""
-        self._recording.seal(self, end_time)
+        self._recording.seal(self, end_time if type(end_time) is int else None)
 
     def __enter__(self) -> Self:
         """Return the span; it was current before."""
@@ -345,5 +336,4 @@ class InertSpan:
         return "<callspan.InertSpan>"
 
 
-Spans = Sequence[Span]
 NO_SPAN: Final = InertSpan()

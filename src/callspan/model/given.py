@@ -1,0 +1,49 @@
+"""What users and other tracers hand to a span, made safe: nothing they give is worth an exception in their code."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+MOST_ITEMS: Final = 1024
+"""As many attributes, events or links one span keeps; a loop that runs for days must not fill the memory."""
+
+_NAME: Final[Any] = type.__dict__["__name__"]
+
+
+def text_of(given: object) -> str:
+    """Return a text as a plain `str`, a number or constant spelled, anything else by the name of its type."""
+    kind = type(given)
+    if issubclass(kind, str):
+        return str.__str__(given)
+    if kind is int or kind is float or kind is bool or given is None:
+        return str(given)
+    return f"<{_NAME.__get__(kind)}>"
+
+
+def pairs_of(attributes: Any) -> dict[Any, Any]:
+    """Return attributes as a dictionary; an empty one for what is no mapping."""
+    if type(attributes) is dict:
+        return attributes
+    try:
+        return dict(attributes)
+    except Exception:  # noqa: BLE001 - whatever it is
+        return {}
+
+
+def status_of(status: Any) -> tuple[int | None, Any]:
+    """Return code and description of an `opentelemetry.trace.Status` or `StatusCode`; None for what is neither."""
+    try:
+        code = getattr(status, "status_code", status)
+        code = getattr(code, "value", code)
+        return (code, getattr(status, "description", None)) if type(code) is int else (None, None)
+    except Exception:  # noqa: BLE001
+        return None, None
+
+
+def ids_of(context: Any) -> tuple[int, int] | None:
+    """Return trace and span ID of a `SpanContext`; None for what is none."""
+    try:
+        trace_id, span_id = context.trace_id, context.span_id
+    except Exception:  # noqa: BLE001
+        return None
+    return (trace_id, span_id) if type(trace_id) is int and type(span_id) is int else None
