@@ -11,13 +11,8 @@ _NAME: Final[Any] = type.__dict__["__name__"]
 
 
 def text_of(given: object) -> str:
-    """Return a text as a plain `str`, a number or constant spelled, anything else by the name of its type."""
-    kind = type(given)
-    if issubclass(kind, str):
-        return str.__str__(given)
-    if kind is int or kind is float or kind is bool or given is None:
-        return str(given)
-    return f"<{_NAME.__get__(kind)}>"
+    """Return a text as a plain `str`; what is none becomes the name of its class in angle brackets."""
+    return str.__str__(given) if issubclass(type(given), str) else f"<{_NAME.__get__(type(given))}>"
 
 
 def pairs_of(attributes: Any) -> dict[Any, Any]:
@@ -41,9 +36,10 @@ def status_of(status: Any) -> tuple[int | None, Any]:
 
 
 def ids_of(context: Any) -> tuple[int, int] | None:
-    """Return trace and span ID of a `SpanContext`; None for what is none."""
+    """Return trace and span ID of a `SpanContext`; None for what is none, or refers to nothing."""
     try:
         trace_id, span_id = context.trace_id, context.span_id
     except Exception:  # noqa: BLE001
         return None
-    return (trace_id, span_id) if type(trace_id) is int and type(span_id) is int else None
+    is_valid = type(trace_id) is int and type(span_id) is int and trace_id and span_id
+    return (trace_id, span_id) if is_valid else None

@@ -167,7 +167,10 @@ class Span:
         return not self.end_ns
 
     def set_attribute(self, key: str, value: object) -> None:
-        """Set one attribute; any plain value, nested ones included. After the end it does nothing."""
+        """Set one attribute; any plain value, nested ones included. After the end it does nothing.
+
+        A key that is no string is recorded as its class in angle brackets.
+        """
         if self.end_ns:
             return
         name = text_of(key)
@@ -197,7 +200,7 @@ class Span:
             self.events.append(Event(text_of(name), time_ns, frozen))
 
     def add_link(self, context: Any, attributes: Mapping[str, object] | None = None) -> None:
-        """Refer to another span by its `SpanContext`."""
+        """Refer to another span by its `SpanContext`; None and one without IDs refer to nothing."""
         ids = ids_of(context)
         if self.links is None:
             self.links = []
@@ -224,7 +227,9 @@ class Span:
         if self.end_ns or self.status == STATUS_OK or code not in (STATUS_OK, STATUS_ERROR):
             return
         self.status, self.status_message = code, None
-        if code == STATUS_ERROR:
+        if code == STATUS_OK:
+            self.outcome = "ok" if self.outcome == "error" else self.outcome
+        else:
             self.outcome = "error"
             told = described if description is None else description
             self.status_message = None if told is None else text_of(told)
