@@ -65,8 +65,11 @@ def parameters_of(function: Any) -> Parameters:
         wrapped = getattr(function, "__wrapped__", None)  # what functools.cache keeps
         return parameters_of(wrapped) if isinstance(wrapped, FunctionType) else Parameters()
     code: CodeType = inner.__code__
+    if type(code) is not CodeType:  # a mock's, which has the flags and no more
+        return Parameters()
     if not code.co_argcount and code.co_flags & _VARIADIC and hasattr(inner, "__wrapped__"):
-        return parameters_of(inner.__wrapped__)  # another decorator passes everything on
+        passed_on = parameters_of(inner.__wrapped__)  # another decorator passes everything on
+        return passed_on if inner is function else _after_first(passed_on)
     names = code.co_varnames[: code.co_argcount]
     variadic_at = code.co_argcount + code.co_kwonlyargcount
     variadic = code.co_varnames[variadic_at] if code.co_flags & _VARIADIC else None
@@ -80,9 +83,19 @@ def parameters_of(function: Any) -> Parameters:
 def _after_partial(partial: Any) -> Parameters:
     inner = parameters_of(partial.func)
     taken = len(partial.args)
+    if inner.skip_first:
+        if not taken:
+            return inner._replace(defaults={**inner.defaults, **_plain(partial.keywords.items())})
+        inner, taken = _after_first(inner), taken - 1
     if len(inner.names) < taken:
         return Parameters((), inner.variadic)
     return Parameters(inner.names[taken:], inner.variadic, {**inner.defaults, **_plain(partial.keywords.items())})
+
+
+def _after_first(parameters: Parameters) -> Parameters:
+    """Return what is left once the first parameter is bound."""
+    names = parameters.names if parameters.skip_first else parameters.names[1:]
+    return parameters._replace(names=names, skip_first=False)
 
 
 def _plain_defaults(function: Any, names: tuple[str, ...]) -> dict[str, Any]:
