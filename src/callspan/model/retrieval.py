@@ -117,6 +117,8 @@ def _is_number(value: object) -> bool:
 def read_vectors(tree: object) -> list[list[float]] | None:
     """Read one vector, a list of vectors, or the `data` of an embeddings response; None when there is none.
 
+    Texts among them stand for what was cut, and are passed over.
+
     >>> read_vectors([0.1, 0.2])
     [[0.1, 0.2]]
     """
@@ -125,9 +127,12 @@ def read_vectors(tree: object) -> list[list[float]] | None:
             if key in tree:
                 return read_vectors(tree[key])
         return None
-    if not isinstance(tree, list) or not tree:
+    if not isinstance(tree, list):
         return None
-    if _is_number(tree[0]):
-        return [tree] if all(map(_is_number, tree)) else None
-    vectors = [read_vectors(item) for item in tree]
+    items = [item for item in tree if not isinstance(item, str)]
+    if not items:
+        return None
+    if _is_number(items[0]):
+        return [items] if all(map(_is_number, items)) else None
+    vectors = [read_vectors(item) for item in items]
     return [one[0] for one in vectors if one] if all(vectors) else None
