@@ -84,7 +84,7 @@ def test_templates_that_cannot_be_read(template, words):
     assert str(caught.value).startswith(words)
     assert isinstance(caught.value, CallspanError)
     assert isinstance(caught.value, ValueError)
-    with pytest.raises(PromptError, match="^prompt template 'naming': "):
+    with pytest.raises(PromptError, match=r"^prompt template 'naming': "):
         PromptTemplate(template, name="naming")
 
 
@@ -137,7 +137,7 @@ def test_a_text_is_found_by_content():
     assert not recent_texts
     text = remember("Hi Ann", "Hi {who}", {"who": "Ann"}, "hi", None)
     assert recent_texts
-    assert recent_texts.find("".join(["Hi", " Ann"])) is text
+    assert recent_texts.find(bytes(text, "ascii").decode()) is text
     assert recent_texts.find("Hi Bob") is None
     assert text.version == "f7230cf492d1"
 
