@@ -215,7 +215,8 @@ class Call:
     def _seal_all_the_same(self, fault: Exception, end_ns: int) -> None:
         if not self.span.end_ns:
             self._recorder.seal(self.span, end_ns)
-        guard.note("closing a call", fault)
+        if type(fault) is not RecursionError:  # else the user's stack is full, which they will hear of
+            guard.note("closing a call", fault)
 
     def _keep_chunks(self, size: int) -> None:
         span, chunks, site = self.span, self._chunks, self.span.site

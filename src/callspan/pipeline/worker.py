@@ -64,7 +64,6 @@ class Pipeline:
         self._worker = Attendant(self.buffer, self._work, "callspan-worker", self._quiet)
         self._step_lock = threading.Lock()
         self._stepping_id: int | None = None
-        self._in_step = 0
         self._told_dropped = 0
 
     # -- around a fork ---------------------------------------------------------------------------------------------
@@ -100,6 +99,10 @@ class Pipeline:
                 self.step(_INLINE_S)
             elif len(self.buffer) > 1:
                 self._worker.ring()
+        except RecursionError:  # the user's stack is nearly full; the span waits for the next one that ends
+            return
+        except RecursionError:  # the user's stack is full
+            raise
         except Exception as error:  # noqa: BLE001 - we are on the user's thread
             guard.note("handing a span over", error)
 
@@ -140,7 +143,6 @@ class Pipeline:
                 with self._quiet():
                     self._deliver_until(until)
             finally:
-                self._in_step = 0
                 self._stepping_id = None
                 lock.release()
             if until is not None and time.monotonic() >= until:
@@ -148,9 +150,7 @@ class Pipeline:
 
     def _deliver_until(self, until: float | None) -> None:
         while spans := self.buffer.take(BATCH_SPANS):
-            self._in_step = len(spans)
             self.lanes.deliver(spans, self._make_ready)
-            self._in_step = 0
             if until is not None and time.monotonic() >= until:
                 return
 
@@ -258,7 +258,7 @@ class Pipeline:
                 "delivered": lane.counters.delivered,
                 "rejected": lane.counters.rejected,
                 "dropped": _with_overflow(lane.counters.dropped, buffer.dropped + lane.overflowed),
-                "buffered": len(buffer) + self._in_step + lane.waiting,
+                "buffered": len(buffer) + lane.waiting,
                 "spooled": 0,
                 "retries": lane.counters.retries,
                 "suspicious": lane.counters.suspicious,

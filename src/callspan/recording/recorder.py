@@ -127,6 +127,8 @@ class Recorder:
         """Copy what may be told of an exception; never raises."""
         try:
             facts = errors.describe(error)
+        except RecursionError:  # the user's stack is full, which is most likely what is to be described
+            facts = ErrorFacts("RecursionError" if type(error) is RecursionError else "Exception", "", [])
         except Exception as fault:  # noqa: BLE001
             guard.note("describing an exception", fault)
             facts = ErrorFacts("Exception", "", [])
