@@ -64,49 +64,52 @@ class Whole:
         self.tree = tree
 
 
-def freeze(
+def freeze(  # noqa: C901, PLR0912 - one loop, which calls nothing for what is plain
     roots: list[Any],
     names: tuple[str, ...] | None = None,
     open_objects: bool = False,  # noqa: FBT001, FBT002 - by position, for speed
 ) -> Snapshot:
     """Replace the values in `roots`, a list of our own, by private copies.
 
-    Never runs code of the values' types; what cannot be copied becomes a placeholder that names its type. With
-    `open_objects`, plain objects are copied by their stored public fields too.
+    Runs no code of the values' types, but for the `__eq__` of keys that have one hash; what cannot be copied becomes a
+    placeholder that names its type. With `open_objects`, plain objects are copied by their stored public fields too.
     """
     size = 0
     deep: list[Any] = []
     foreign = None
-    for index, root in enumerate(roots):
-        kind = type(root)
-        if kind is str:
-            size += len(root)
-        elif kind is int or kind is float or root is None or kind is bool:
-            pass
-        else:
-            before = len(deep)
-            added = _FOREIGN
-            if kind is dict:
-                if len(root) <= _ITEMS:
-                    roots[index] = copied = root.copy()
-                    added = _check(copied.values(), deep)
-            elif kind is list or kind is tuple:
-                rows: list[Any] = []
-                added = _copy_rows(root, rows, deep)
-                if added == _VECTOR:
-                    roots[index] = Vector([*root])
-                    added = _NUMBER_BYTES * len(root)
-                elif added != _FOREIGN:
-                    roots[index] = rows
-            if added == _FOREIGN:
-                del deep[before:]
-                foreign = [index] if foreign is None else [*foreign, index]
-            else:
-                size += added
     copies: list[Any] | None = None
-    if deep:
-        copies = []
-        size = _copy_deep(deep, copies, size)
+    try:
+        for index, root in enumerate(roots):
+            kind = type(root)
+            if kind is str:
+                size += len(root)
+            elif kind is int or kind is float or root is None or kind is bool:
+                pass
+            else:
+                before = len(deep)
+                added = _FOREIGN
+                if kind is dict:
+                    if len(root) <= _ITEMS:
+                        roots[index] = copied = root.copy()
+                        added = _check(copied.values(), deep)
+                elif kind is list or kind is tuple:
+                    rows: list[Any] = []
+                    added = _copy_rows(root, rows, deep)
+                    if added == _VECTOR:
+                        roots[index] = Vector([*root])
+                        added = _NUMBER_BYTES * len(root)
+                    elif added != _FOREIGN:
+                        roots[index] = rows
+                if added == _FOREIGN:
+                    del deep[before:]
+                    foreign = [index] if foreign is None else [*foreign, index]
+                else:
+                    size += added
+        if deep:
+            copies = []
+            size = _copy_deep(deep, copies, size)
+    except Exception:  # noqa: BLE001 - two keys of one hash, which a dictionary compares while it is copied
+        size = _FOREIGN
     if size > SNAPSHOT_BYTES or size == _FOREIGN:
         return _copy(roots, names, None, 0, range(len(roots)), open_objects=open_objects)
     if foreign is not None:
