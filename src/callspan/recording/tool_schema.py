@@ -18,7 +18,17 @@ _TYPES: Final[dict[Any, str]] = {
     type(None): "null",
 }
 _NAMES: Final = {"str": "string", "int": "integer", "float": "number", "bool": "boolean", "None": "null"}
-_CONTAINERS: Final = {"list": "array", "tuple": "array", "set": "array", "Sequence": "array", "dict": "object"}
+_CONTAINERS: Final = {
+    "list": "array",
+    "tuple": "array",
+    "set": "array",
+    "dict": "object",
+    "List": "array",
+    "Tuple": "array",
+    "Set": "array",
+    "Dict": "object",
+    "Sequence": "array",
+}
 _SKIPPED: Final = ("self", "cls", "return", "tool_call_id")
 
 
@@ -48,11 +58,9 @@ def schema_of(annotation: Any) -> dict[str, Any]:
     """Return the schema of one annotation: a type, a generic alias, a union, a literal, or the text of one."""
     if isinstance(annotation, str):
         return _schema_of_text(annotation.strip())
-    if annotation is None or isinstance(annotation, type):
-        for known, name in _TYPES.items():
-            if annotation is known:
-                return {"type": name}
-        return {}
+    for known, name in _TYPES.items():
+        if annotation is known:
+            return {"type": name}
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return {"enum": list(arguments)}
@@ -69,14 +77,27 @@ def schema_of(annotation: Any) -> dict[str, Any]:
 def _schema_of_text(text: str) -> dict[str, Any]:
     if text in _NAMES:
         return {"type": _NAMES[text]}
+    members = _split(text, "|")
+    if len(members) > 1:
+        return {"anyOf": [_schema_of_text(member) for member in members]}
     head, bracket, inner = text.partition("[")
-    if bracket and "|" not in head:
-        inner = inner[:-1]
-        if head == "Optional":
-            return {"anyOf": [_schema_of_text(inner), {"type": "null"}]}
-        kind = _CONTAINERS.get(head.rpartition(".")[2].lower() if head != "Sequence" else head)
-        item = _schema_of_text(inner.partition(",")[0].strip()) if kind == "array" else {}
-        return {"type": kind, **({"items": item} if item else {})} if kind else {}
-    if "|" in text and "[" not in text:
-        return {"anyOf": [_schema_of_text(part.strip()) for part in text.split("|")]}
-    return {"type": _CONTAINERS[text]} if text in _CONTAINERS else {}
+    head, arguments = head.rpartition(".")[2], _split(inner[:-1], ",") if bracket else []
+    if head == "Optional" and arguments:
+        return {"anyOf": [_schema_of_text(arguments[0]), {"type": "null"}]}
+    if head == "Union" and arguments:
+        return {"anyOf": [_schema_of_text(argument) for argument in arguments]}
+    kind = _CONTAINERS.get(head)
+    item = _schema_of_text(arguments[0]) if kind == "array" and arguments else {}
+    return {"type": kind, **({"items": item} if item else {})} if kind else {}
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Split a text at the separators that stand outside of brackets."""
+    pieces, depth = [""], 0
+    for character in text:
+        depth += (character == "[") - (character == "]")
+        if character == separator and not depth:
+            pieces.append("")
+        else:
+            pieces[-1] += character
+    return [piece.strip() for piece in pieces]
