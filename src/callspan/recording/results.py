@@ -92,6 +92,8 @@ def _read_request(facts: Facts) -> None:
         return
     rest = dict(arguments)
     _take_messages(facts, rest)
+    if rest == arguments and arguments is not facts.input:
+        return  # a text or a list that says nothing stays what it is
     for holder in ("params", "parameters", "model_kwargs", "kwargs", "config"):
         nested = rest.get(holder)
         if isinstance(nested, dict) and _take_parameters(facts, nested):
@@ -210,16 +212,25 @@ def read_reranker(span: Span, facts: Facts) -> None:
             documents = read_documents(facts.input[name]) if name in facts.input else None
             if documents is not None:
                 facts.input_documents = documents
-                facts.input = {key: value for key, value in facts.input.items() if key != name}
+                facts.input = _without(facts.input, (name,))
                 break
-        _take_parameters(facts, facts.input)
+    _take_model(facts)
     read_retriever(span, facts)
+
+
+def _take_model(facts: Facts) -> None:
+    """Move the model's name to the request: the one parameter that rerankers and embedding models share with chats."""
+    for name in ("model", "model_name"):
+        model = _first_text(facts.input, (name,))
+        if model is not None:
+            facts.request["model"] = model
+            facts.input = _without(facts.input, (name,))
+            break
 
 
 def read_embedding(span: Span, facts: Facts) -> None:
     """Read the texts, the vectors (all, their hashes or none, as the decorator says) and the model."""
-    if isinstance(facts.input, dict):
-        _take_parameters(facts, facts.input)
+    _take_model(facts)
     output = facts.output
     if isinstance(output, dict):
         facts.usage = read_usage(output.get("usage"))
