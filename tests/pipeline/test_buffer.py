@@ -145,6 +145,15 @@ def test_a_worker_that_is_faster_than_whoever_makes_room_takes_nothing_off_twice
     assert buffer.dropped == 0
 
 
+def test_a_full_stack_leaves_the_span_in_the_queue():
+    def fail() -> None:
+        raise RecursionError
+
+    buffer = Buffer(fail)
+    buffer.offer(numbered(0))
+    assert names(buffer.take(10)) == ["0"]
+
+
 def test_an_offer_inside_an_offer_is_taken_too():
     attended = Attended(becomes_awake=False)
     buffer = attended.buffer()

@@ -78,6 +78,19 @@ def test_where_no_thread_can_be_had_it_is_not_tried_all_the_time(error, monkeypa
     assert made.start()
 
 
+def test_a_full_stack_is_no_lack_of_threads(monkeypatch):
+    def fail(_) -> None:
+        raise RecursionError
+
+    made, buffer = attendant(lambda: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        with pytest.raises(RecursionError):
+            made.start()
+    assert not buffer.awake
+    assert made.start()
+
+
 def test_an_interrupted_start_leaves_no_buffer_that_only_looks_attended(monkeypatch):
     begin = threading.Thread.start
     runs = []

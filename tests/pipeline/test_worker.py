@@ -486,6 +486,29 @@ def test_a_fault_while_handing_over_is_noted_and_goes_no_further(monkeypatch):
     assert conserved(of)["keeping"]["delivered"] == 3
 
 
+def test_a_full_stack_leaves_the_span_to_whoever_comes_next(monkeypatch):
+    def fail(_: Any) -> None:
+        raise RecursionError
+
+    exporter = Keeping()
+    of = pipeline(exporter)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        offer(of)
+    assert (exporter.spans, len(of.buffer)) == ([], 1)
+    offer(of)
+    assert of.flush(5).ok
+    assert len(exporter.spans) == 2
+
+
+def test_after_a_flush_the_books_are_balanced_at_once():
+    of = pipeline(Keeping("local"), Keeping("wire", local=False), Answering(None, "odd"))
+    for _ in range(300):
+        offer(of)
+        of.flush(5)
+        assert conserved(of)["wire"]["buffered"] == 0
+
+
 # -- dying and coming back ---------------------------------------------------------------------------------------------
 
 

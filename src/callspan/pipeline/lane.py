@@ -30,6 +30,7 @@ class Lane:
         self.counters = Counters()
         self.last_error: str | None = None
         self.told_lost = 0  # lost spans that a flush has reported already
+        self.pending = 0  # spans that the worker has at hand for this lane
         self._resource = resource
 
     @property
@@ -50,7 +51,7 @@ class Lane:
     @property
     def waiting(self) -> int:
         """Spans taken over and not yet settled."""
-        return 0
+        return self.pending
 
     @property
     def thread_id(self) -> int | None:
@@ -64,39 +65,49 @@ class Lane:
         """Deliver the spans."""
         self._export(spans)
 
-    def drop(self, count: int, reason: str) -> None:
-        """Count spans that will not be delivered."""
+    def drop(self, count: int, reason: str, error: str | None = None) -> None:
+        """Count spans that will not be delivered; `error` says more about it than the reason they are counted under."""
         if count:
+            self.last_error = error or reason  # first: whoever waits for the count asks for it
             self.counters.drop(count, reason)
-            self.last_error = reason
+
+    def drop_pending(self, count: int, reason: str) -> None:
+        """Count spans that the worker has at hand and that will not be delivered."""
+        self.pending -= count
+        self.drop(count, reason)
+
+    def _let_go(self) -> None:
+        """Have nothing at hand any more. Before it is counted: whoever waits for the count finds the books balanced."""
+        self.pending = 0
 
     def _export(self, spans: Sequence[Span]) -> None:
         try:
             result = self.exporter.export(Batch(spans, self._resource))
         except BaseException as error:  # a plug-in may do anything but take its thread along
-            self.drop(len(spans), "exporter error")
-            self.last_error = f"{type(error).__name__} in export"
+            self._let_go()
+            self.drop(len(spans), "exporter error", f"{type(error).__name__} in export")
             if isinstance(error, KeyboardInterrupt):  # that is for the user, on whose thread this happens
                 raise
             guard.warn(f"exporter {self.name}", f"exporter {self.name!r} raised {type(error).__name__}; spans dropped")
         else:
+            self._let_go()
             self._settle(len(spans), result)
 
     def _settle(self, count: int, result: Any) -> None:
         """Count what the exporter says became of `count` spans, never more than there were."""
         if not isinstance(result, ExportResult):
-            self.drop(count, "exporter answer")
-            self.last_error = f"export returned {type(result).__name__}, not an ExportResult"
+            self.drop(count, "exporter answer", f"export returned {type(result).__name__}, not an ExportResult")
             return
         delivered = min(_whole(result.delivered), count)
         rejected = min(_whole(result.rejected), count - delivered)
         reason = result.reason if isinstance(result.reason, str) and result.reason else "not delivered"
-        self.counters.delivered += delivered
-        self.counters.rejected += rejected
-        self.counters.suspicious += _whole(result.suspicious)
-        self.drop(count - delivered - rejected, reason)
         if delivered < count:
             self.last_error = reason
+        self.counters.suspicious += _whole(result.suspicious)
+        self.counters.rejected += rejected
+        self.drop(count - delivered - rejected, reason)
+        self.counters.delivered += delivered
+        if delivered < count:
             guard.warn(
                 f"exporter {self.name}", f"exporter {self.name!r} did not deliver {count - delivered} spans: {reason}"
             )
@@ -105,7 +116,7 @@ class Lane:
         """Start over in a forked child."""
         self.counters = Counters()
         self.last_error = None
-        self.told_lost = 0
+        self.told_lost = self.pending = 0
 
     def close(self, *, close_exporter: bool = True) -> None:
         """Take nothing more, and close the exporter unless somebody else goes on using it."""
@@ -174,7 +185,7 @@ class SenderLane(Lane):
     @property
     def waiting(self) -> int:
         """Spans taken over and not yet settled."""
-        return len(self._queue) + self._sending
+        return self.pending + len(self._queue) + self._sending
 
     @property
     def thread_id(self) -> int | None:
@@ -188,6 +199,7 @@ class SenderLane(Lane):
 
     def put(self, spans: Sequence[Span]) -> None:
         """Queue the spans for the sender."""
+        self.pending = 0
         if self._is_closed:
             self.drop(len(spans), "shutdown")
             return
@@ -227,6 +239,9 @@ class SenderLane(Lane):
             self._export(batch)
         finally:
             self._sending = 0
+
+    def _let_go(self) -> None:
+        self._sending = 0
 
     def _drop_queue(self, reason: str) -> None:
         while spans := self._queue.take(BATCH_SPANS):

@@ -40,16 +40,18 @@ class Lanes:
     def deliver(self, spans: list[Span], make_ready: Callable[[Span], bool]) -> None:
         """Prepare the spans and put them on every lane; whatever ends this thread, they are accounted for."""
         unserved = self._in_order[::-1]
+        for lane in unserved:
+            lane.pending = len(spans)
         try:
             ready = [span for span in spans if make_ready(span)]
             while unserved:
                 lane = unserved.pop()
-                lane.drop(len(spans) - len(ready), "unreadable")
+                lane.drop_pending(len(spans) - len(ready), "unreadable")
                 if ready:
                     lane.put(ready)
         except BaseException:
             for lane in unserved:
-                lane.drop(len(spans), "worker died")
+                lane.drop_pending(len(spans), "worker died")
             raise
 
     @property

@@ -48,11 +48,9 @@ class Attendant:
         buffer.awake = True
         try:
             threading.Thread(target=self._run, name=self._name, daemon=True).start()
-        except RecursionError:  # no sign that threads fail here: the user's stack is nearly full, for now
-            buffer.awake = False
-            raise
         except BaseException as error:
             buffer.awake = False  # Ctrl-C in here must not leave a buffer that only looks attended
+            # A full stack is no sign that threads fail: it is full for now.
             if not isinstance(error, RuntimeError | MemoryError) or isinstance(error, RecursionError):
                 raise
             self._rest_until = time.monotonic() + _REST_S

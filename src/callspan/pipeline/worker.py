@@ -101,8 +101,6 @@ class Pipeline:
                 self._worker.ring()
         except RecursionError:  # the user's stack is nearly full; the span waits for the next one that ends
             return
-        except RecursionError:  # the user's stack is full
-            raise
         except Exception as error:  # noqa: BLE001 - we are on the user's thread
             guard.note("handing a span over", error)
 
