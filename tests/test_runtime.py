@@ -3,6 +3,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from callspan.errors import ConfigurationError
 from callspan.exporters import FileExporter, MemoryExporter
 from callspan.guard import guard
 from callspan.pipeline.counters import FlushResult
+from callspan.recording.recorder import Recorder
 from callspan.runtime import Runtime, runtime
 from odd_exporters import Blocking, Calling, Keeping
 
@@ -312,6 +314,28 @@ def test_a_child_counts_from_zero_and_can_configure():
 
 def test_a_child_before_configure():
     Runtime().after_fork()
+
+
+@pytest.mark.parametrize("parent", [None, "a process"])
+def test_a_child_of_multiprocessing_delivers_at_its_end(monkeypatch, parent):
+    from multiprocessing import process, util
+
+    registered, finalizers = [], []
+    monkeypatch.setattr(util, "register_after_fork", lambda *given: registered.append(given))
+    monkeypatch.setattr(util, "Finalize", lambda *given, **options: finalizers.append((given, options)))
+    monkeypatch.setattr(process, "parent_process", lambda: parent)
+    fresh = Runtime()
+    fresh._recorder = Recorder(lambda _: None)
+    fresh._recorder.sampled_out = 3
+    fresh.after_fork()
+    assert fresh._recorder.sampled_out == 0
+    assert registered == [(fresh, runtimes._at_end_of_child)]
+    assert finalizers == ([((None, fresh.at_exit), {"exitpriority": -100})] if parent else [])
+
+
+def test_without_multiprocessing_there_is_nothing_to_follow(monkeypatch):
+    monkeypatch.setitem(sys.modules, "multiprocessing.util", None)
+    runtimes._follow_multiprocessing(Runtime())
 
 
 # -- deadlines ---------------------------------------------------------------------------------------------------------

@@ -127,9 +127,9 @@ def _follow_multiprocessing(runtime: Runtime) -> None:
 
     A child forgets what is to be done at its end when it begins, and then does what was registered for after a fork.
     """
-    util = sys.modules.get("multiprocessing.util")
-    if util is not None:
-        util.register_after_fork(runtime, _at_end_of_child)
+    register = getattr(sys.modules.get("multiprocessing.util"), "register_after_fork", None)
+    if register is not None:
+        register(runtime, _at_end_of_child)
         _at_end_of_child(runtime)
 
 

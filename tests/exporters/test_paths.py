@@ -238,7 +238,10 @@ def test_an_open_file_is_still_at_its_path_or_not(tmp_path):
         os.close(descriptor)
 
 
-def test_the_file_never_gets_the_number_of_a_standard_stream(tmp_path):
+@pytest.mark.parametrize("by_name", [False, True])
+def test_the_file_never_gets_the_number_of_a_standard_stream(tmp_path, monkeypatch, by_name):
+    if by_name:  # nothing else is opened before it
+        monkeypatch.setattr(paths, "_HAS_FOLDERS", False)
     kept = os.dup(0)
     try:
         os.close(0)
