@@ -31,16 +31,17 @@ def innermost(function: Any) -> Any:
 
     None for what has no Python code of its own: builtins, C extensions, mocks that only pretend.
     """
-    while not isinstance(getattr(function, "__code__", None), CodeType):
+    while True:
         if isinstance(function, functools.partial):
             function = function.func
-        elif isinstance(function, MethodType):
+        elif isinstance(function, MethodType):  # which shows the __code__ of its function too
             function = function.__func__
+        elif isinstance(getattr(function, "__code__", None), CodeType):
+            return function
         else:
             function = getattr(type(function), "__call__", None)  # noqa: B004 - to have it, not to know whether
             if not isinstance(function, FunctionType):
                 return None
-    return function
 
 
 def colour(function: Any) -> str:
