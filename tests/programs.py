@@ -67,7 +67,9 @@ def environment(**variables: str) -> dict[str, str]:
 def start(source: str, folder: Path, *arguments: str, command: Sequence[str] = (), **variables: str) -> Any:
     """Start a program in `folder`, below `command` if there is one."""
     path = folder / "program.py"
-    path.write_text(textwrap.dedent(source), encoding="utf-8")
+    text = textwrap.dedent(source)
+    if not path.exists() or path.read_text("utf-8") != text:  # another process may be about to read it
+        path.write_text(text, "utf-8")
     return subprocess.Popen(
         [*command, sys.executable, str(path), *arguments],
         cwd=folder,

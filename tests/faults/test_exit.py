@@ -285,7 +285,7 @@ def test_c12_a_daemon_thread_that_makes_spans_does_not_keep_the_process(tmp_path
             threading.Thread(target=forever, daemon=True).start()
         time.sleep(0.3)
     """
-    for _ in range(times(3, 50)):
+    for _ in range(times(3, 12)):
         ended = run(program, tmp_path, timeout_s=20)
         assert ended.seconds < 8
         assert ended.err == ""

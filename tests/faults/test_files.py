@@ -278,7 +278,7 @@ def test_e4_a_link_that_comes_and_goes_is_never_followed(tmp_path, what):
             time.sleep(0.0005)
 
     began = time.monotonic()
-    process = start(program, tmp_path, str(times(1, 20)))
+    process = start(program, tmp_path, str(times(1, 4)))
     while process.poll() is None and not (place / "spans.jsonl").exists() and time.monotonic() < began + 20:
         time.sleep(0.001)
     swapper = threading.Thread(target=swap)
@@ -338,7 +338,7 @@ WRITER = """
     callspan.configure(exporters=[FileExporter("spans.jsonl", max_bytes=max_bytes, backups=1000)])
     for index in range(count):
         with callspan.span(f"{number} {index}") as span:
-            if index % 100 == 50:
+            if index % 1000 == 50:
                 for part in range(4):  # a line of a megabyte
                     span.set_attribute(f"part.{part}", chr(97 + part) * 250_000)
             else:
@@ -386,7 +386,7 @@ STEADY = """
 def steady(tmp_path: Path, touch) -> dict:
     """Let one program write while `touch(number)` is called again and again; return its counts."""
     began = time.monotonic()
-    process = start(STEADY, tmp_path, str(times(1, 10)))
+    process = start(STEADY, tmp_path, str(times(1, 4)))
     number = 0
     while process.poll() is None:
         if (tmp_path / "spans.jsonl").exists():

@@ -92,7 +92,7 @@ def test_c8_a_fork_right_after_the_first_span_does_not_stop_at_an_import(tmp_pat
             os._exit(0 if callspan.flush(10) else 1)
         assert os.waitpid(process_id, 0)[1] == 0
     """
-    count = times(5, 50)
+    count = times(5, 15)
     for number in range(count):  # a little later each time: the imports take some 200 ms
         (tmp_path / "spans.jsonl").unlink(missing_ok=True)
         run(program, tmp_path, str(0.005 + number * 0.2 / count), timeout_s=40, **QUIET)

@@ -116,7 +116,7 @@ def test_c13_from_many_threads_at_once(tmp_path):
                 thread.join()
             report()
     """
-    count = times(3, 30)
+    count = times(3, 10)
     ended = run(program, tmp_path, str(count), timeout_s=60 + 2 * count)
     assert sum(stats["file"]["delivered"] for stats in ended.reports) == len(span_names(tmp_path / "spans.jsonl"))
     assert sum(stats["sink"]["delivered"] for stats in ended.reports) == len(at_sink(tmp_path / "sink.txt"))
@@ -173,7 +173,7 @@ def test_c13_from_a_signal_handler_that_comes_in_everywhere(tmp_path, threads):
     program = SIGNALS.format(
         threads=without if threads == "none" else "", suppressed="fired[0]" if threads == "none" else 0
     )
-    ended = run(program, tmp_path, str(times(2, 10)), timeout_s=60)
+    ended = run(program, tmp_path, str(times(2, 5)), timeout_s=60)
     assert ended.stats["file"]["buffered"] == 0
 
 
