@@ -12,7 +12,15 @@ import callspan
 
 SRC = Path(callspan.__file__).parents[1]
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ["concepts.md", "conversations-and-prompts.md", "decorators.md", "file-format.md", "index.md", "privacy.md"]
+PAGES = [
+    "concepts.md",
+    "conversations-and-prompts.md",
+    "decorators.md",
+    "file-format.md",
+    "index.md",
+    "privacy.md",
+    "reliability.md",
+]
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
