@@ -170,13 +170,20 @@ def _take(thrown: BaseException, call: Call | None) -> BaseException:
 
 
 def _first_step(generator: Any) -> Any:
-    """Start the inner generator without the event loop's hooks: it is closed by the outer one, not a second time.
+    """Start the inner generator with other hooks than the event loop's: the outer one closes it, nobody else.
 
     The hooks are set per thread and looked up by the first `asend` itself, so no other code runs in between.
     """
     hooks = sys.get_asyncgen_hooks()
-    sys.set_asyncgen_hooks(None, None)
+    sys.set_asyncgen_hooks(None, _leave_to_outer)
     try:
         return generator.asend(None)
     finally:
         sys.set_asyncgen_hooks(*hooks)
+
+
+def _leave_to_outer(_: Any) -> None:
+    """Do nothing with an inner generator that is found to be garbage in a ring: its outer one is found with it.
+
+    Without any hook it would be closed on the spot, where no event loop waits for what its `finally` awaits.
+    """
