@@ -100,9 +100,8 @@ def test_tasks_and_threads():
 
 
 def test_spans_are_redacted_as_an_exporter_would_see_them():
-    with capture() as spans:
-        with callspan.span("login") as span:
-            span.set_input({"user": "ann", "password": "hunter2"})
+    with capture() as spans, callspan.span("login") as span:
+        span.set_input({"user": "ann", "password": "hunter2"})
     assert spans[0].input == {"user": "ann", "password": "[redacted]"}
     assert spans[0].redacted_count == 1
 
