@@ -140,6 +140,22 @@ def test_links(spans):
     ]
 
 
+@pytest.mark.parametrize("field", ["attributes", "events", "links"])
+def test_one_span_keeps_so_many_and_says_how_much_it_left_out(spans, field):
+    with callspan.span("a") as span:
+        for number in range(1027):
+            if field == "attributes":
+                span.set_attribute(f"k{number}", number)
+            elif field == "events":
+                span.add_event(f"e{number}")
+            else:
+                span.add_link(TARGET)
+        span.set_attribute("k0", "changed")
+    if field == "attributes":
+        assert spans[0].attributes["k0"] == "changed"
+    assert span.truncated[field] == 3 * 64
+
+
 # -- status ------------------------------------------------------------------------------------------------------------
 
 
@@ -196,6 +212,7 @@ def test_after_the_end_nothing_changes(spans):
         span.set_attribute("a", 1)
     before = spans[0].model_dump()
     span.set_input(5).set_output(6)
+    span.set_status(OK)
     span.set_attribute("b", 2)
     span.set_attributes({"c": 3})
     span.add_event("late")
