@@ -8,6 +8,7 @@ import resource
 import signal
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,13 +32,15 @@ def impatient(monkeypatch):
     monkeypatch.setattr(appending, "_WAIT_S", 0.05)
 
 
-@pytest.fixture
+@contextmanager
 def small_files():
-    """Let no file of this process grow beyond 100 bytes."""
+    """Let no file of this process grow beyond 100 bytes; no longer than needed, since pytest's output may be one."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_lines_are_appended_and_the_file_opened_with_the_first(tmp_path):
@@ -57,10 +60,11 @@ def test_lines_are_appended_and_the_file_opened_with_the_first(tmp_path):
 
 
 @pytest.mark.parametrize("size", range(85, 108))
-def test_a_short_write_is_taken_back_to_the_end_of_a_line(tmp_path, small_files, size):
+def test_a_short_write_is_taken_back_to_the_end_of_a_line(tmp_path, size):
     file = make(tmp_path)
-    file.append(b"x" * (size - 1 - 16) + b"\n")
-    taken, error = file.append(LINE * 5)
+    with small_files():
+        file.append(b"x" * (size - 1 - 16) + b"\n")
+        taken, error = file.append(LINE * 5)
     whole = max(100 - (size - 16), 0) // 8 * 8
     assert taken == min(whole, 40)
     assert (error is None) == (taken == 40)
@@ -70,9 +74,10 @@ def test_a_short_write_is_taken_back_to_the_end_of_a_line(tmp_path, small_files,
     file.close()
 
 
-def test_a_disk_that_is_full_at_once_leaves_nothing_behind(tmp_path, small_files):
+def test_a_disk_that_is_full_at_once_leaves_nothing_behind(tmp_path):
     file = make(tmp_path)
-    taken, error = file.append(b"x" * 200 + b"\n")
+    with small_files():
+        taken, error = file.append(b"x" * 200 + b"\n")
     assert (taken, error.errno) == (0, errno.EFBIG)
     assert text(tmp_path) == b""
     assert file.append(LINE) == (8, None)
@@ -116,11 +121,11 @@ def test_a_half_line_of_somebody_who_was_killed_spoils_no_other(tmp_path):
     file.close()
 
 
-@pytest.mark.usefixtures("small_files")
 def test_a_half_line_before_a_full_disk(tmp_path):
     (tmp_path / "spans.jsonl").write_bytes(b"x" * 90)
     file = make(tmp_path)
-    taken, error = file.append(LINE * 2)
+    with small_files():
+        taken, error = file.append(LINE * 2)
     assert (taken, error.errno) == (8, errno.EFBIG)
     assert text(tmp_path) == b"x" * 90 + b"\n" + LINE
     file.close()
