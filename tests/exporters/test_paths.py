@@ -72,7 +72,7 @@ def test_a_folder_is_there_even_if_gitignore_cannot_be_written(tmp_path, monkeyp
     def fail(*_, **__) -> int:
         raise OSError("no space left")
 
-    monkeypatch.setattr(Path, "write_text", fail)
+    monkeypatch.setattr(Path, "write_bytes", fail)
     make_folder(tmp_path / ".callspan")
     assert (tmp_path / ".callspan").is_dir()
 

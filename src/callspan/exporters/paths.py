@@ -95,7 +95,7 @@ def make_folder(folder: Path) -> None:
         folder.chmod(0o700)
     if folder.name == OUR_FOLDER:
         try:
-            (folder / ".gitignore").write_text("*\n", encoding="ascii")
+            (folder / ".gitignore").write_bytes(b"*\n")
         except OSError:  # the spans matter more
             return
 
