@@ -149,14 +149,17 @@ def become_nobody() -> None:
 
     What is needed is imported first: the interpreter's own files may be out of reach afterwards.
     """
-    import callspan
-    from callspan.exporters import MemoryExporter
+    import tempfile
 
-    callspan.configure(exporters=["file", MemoryExporter()])
-    with callspan.span("warm up", kind="tool", input={"a": [1]}):
-        pass
-    callspan.configure(exporters=[MemoryExporter()])
-    callspan.shutdown()
+    import callspan
+    from callspan.exporters import FileExporter, MemoryExporter
+
+    with tempfile.TemporaryDirectory() as folder:
+        callspan.configure(exporters=[FileExporter(Path(folder) / "spans.jsonl"), MemoryExporter()])
+        with callspan.span("warm up", kind="tool", input={"a": [1]}):
+            pass
+        callspan.configure(exporters=[MemoryExporter()])
+        callspan.shutdown()
     if os.geteuid() == 0:
         os.setresuid(65534, 65534, 65534)
 

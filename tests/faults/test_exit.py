@@ -10,6 +10,7 @@ import pytest
 from programs import at_sink, run, span_names, times
 
 pytestmark = pytest.mark.faults
+BUSY_S = 0.5  # what a machine may need that has other things to do
 
 
 # -- C1: a normal exit with spans in the queue -------------------------------------------------------------------------
@@ -94,7 +95,7 @@ def waited(ended) -> float:
 
 def test_p3_an_exporter_that_never_comes_back_costs_two_seconds(tmp_path):
     ended = run(BLOCKED.format(local=False, blocks_s=3600, close_s=0, count=100), tmp_path, code=7, timeout_s=20)
-    assert 1.5 <= waited(ended) < 2.5 + 0.2
+    assert 1.5 <= waited(ended) < 2.5 + BUSY_S
     assert len(span_names(tmp_path / "spans.jsonl")) == 100
     stats = ended.stats
     assert stats["file"]["delivered"] == 100
@@ -104,7 +105,7 @@ def test_p3_an_exporter_that_never_comes_back_costs_two_seconds(tmp_path):
 
 def test_p3_an_exporter_that_moves_has_five_seconds(tmp_path):
     ended = run(BLOCKED.format(local=False, blocks_s=0.9, close_s=0, count=10_000), tmp_path, code=7, timeout_s=30)
-    assert 4.9 <= waited(ended) < 5.5 + 0.3
+    assert 4.9 <= waited(ended) < 5.5 + BUSY_S
     stats = ended.stats["blocked"]
     assert 512 * 4 <= stats["delivered"] < 10_000
     assert stats["dropped"]["shutdown"] >= 1
@@ -113,13 +114,13 @@ def test_p3_an_exporter_that_moves_has_five_seconds(tmp_path):
 
 def test_p3_an_exporter_that_hangs_when_closed_costs_half_a_second(tmp_path):
     ended = run(BLOCKED.format(local=False, blocks_s=0, close_s=3600, count=10), tmp_path, code=7, timeout_s=20)
-    assert waited(ended) < 0.5 + 0.3
+    assert waited(ended) < 0.5 + BUSY_S
     assert ended.stats["blocked"]["delivered"] == 10
 
 
 def test_p3_a_local_exporter_that_never_comes_back_costs_two_seconds(tmp_path):
     ended = run(BLOCKED.format(local=True, blocks_s=3600, close_s=0, count=10), tmp_path, code=7, timeout_s=20)
-    assert waited(ended) < 2.5 + 0.2
+    assert waited(ended) < 2.5 + BUSY_S
     assert ended.stats["blocked"]["buffered"] == 10
 
 
@@ -141,7 +142,7 @@ def test_p3_shutdown_and_flush_keep_their_deadlines(tmp_path):
             start = time.monotonic()
             result = call(timeout_s)
             took = time.monotonic() - start
-            assert timeout_s - 0.01 <= took < timeout_s + 0.5 + 0.2, (call, took)
+            assert timeout_s - 0.01 <= took < timeout_s + 0.5 + 0.5, (call, took)
             assert not result and result.remaining == 1, result
         report()
         print("UP TO HERE", time.monotonic())

@@ -317,6 +317,7 @@ def test_e6_files_and_folders_are_private_whatever_the_umask(open_folder, umask)
     """
     ended = run(program, open_folder, str(umask))
     assert ended.stats["file"]["delivered"] == ended.stats["b"]["delivered"] == 5
+    assert (open_folder / ".callspan" / "spans.jsonl").exists()
     modes = {
         path.relative_to(open_folder).as_posix(): stat.S_IMODE(path.lstat().st_mode)
         for path in open_folder.rglob("*")
