@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from callspan.errors import ConfigurationError
-from callspan.exporters import FileExporter, MemoryExporter
+from callspan.exporters import FileExporter, HTTPExporter, MemoryExporter, OTLPExporter
 from callspan.exporters.registry import make
 
 PLUGIN = """
@@ -56,6 +56,14 @@ def complaint(given: Any) -> str:
     return str(raised.value)
 
 
+@pytest.mark.parametrize(("name", "kind"), [("otlp", OTLPExporter), ("http", HTTPExporter)])
+def test_exporters_that_the_environment_tells_where_to(name, kind, monkeypatch):
+    monkeypatch.setenv("CALLSPAN_HTTP_URL", "https://receiver.test/in")
+    exporter = make(name)
+    assert isinstance(exporter, kind)
+    assert exporter.name == name
+
+
 @pytest.mark.parametrize("name", ["memory", "Memory", " memory "])
 def test_our_own_exporters_by_name(name):
     assert isinstance(make(name), MemoryExporter)
@@ -87,7 +95,7 @@ def test_another_distribution_may_bring_exporters(shipped):
 
 
 def test_a_name_that_nobody_has_is_not_repeated(shipped):
-    known = "file, memory, good-one, half, broken, leaving, missing, absent"
+    known = "file, memory, otlp, http, good-one, half, broken, leaving, missing, absent"
     told = f"exporters[1]: got str; no exporter has that name; use one of: {known}; or an exporter object"
     assert complaint("sk-hush") == told
 

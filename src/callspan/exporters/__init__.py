@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from callspan.exporters.contract import Batch, Exporter, ExportResult
     from callspan.exporters.file import FileExporter
+    from callspan.exporters.http import HTTPExporter
     from callspan.exporters.memory import MemoryExporter
+    from callspan.exporters.otlp import OTLPExporter
 
-__all__ = ["Batch", "ExportResult", "Exporter", "FileExporter", "MemoryExporter"]
+__all__ = ["Batch", "ExportResult", "Exporter", "FileExporter", "HTTPExporter", "MemoryExporter", "OTLPExporter"]
 
 _PLACES: Final = {
     "Batch": "contract",
     "ExportResult": "contract",
     "Exporter": "contract",
     "FileExporter": "file",
+    "HTTPExporter": "http",
     "MemoryExporter": "memory",
+    "OTLPExporter": "otlp",
 }
 
 

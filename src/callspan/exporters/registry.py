@@ -24,7 +24,19 @@ def _memory() -> Exporter:
     return MemoryExporter()
 
 
-BUILT_IN: Final[dict[str, Callable[[], Exporter]]] = {"file": _file, "memory": _memory}
+def _otlp() -> Exporter:
+    from callspan.exporters.otlp import OTLPExporter  # noqa: PLC0415
+
+    return OTLPExporter()
+
+
+def _http() -> Exporter:
+    from callspan.exporters.http import HTTPExporter  # noqa: PLC0415
+
+    return HTTPExporter()
+
+
+BUILT_IN: Final[dict[str, Callable[[], Exporter]]] = {"file": _file, "memory": _memory, "otlp": _otlp, "http": _http}
 
 
 def make(given: Any, field: str = "exporters") -> Exporter:
