@@ -190,8 +190,9 @@ def test_a_chunk_opens_with_its_stream():
         [[0.5] * 10**7],
         [1, *["a"] * 10**6],
         {"a": [["a"] * 1000] * 1000},
+        [dict.fromkeys(map(str, range(1000)))] * 1000,
     ],
-    ids=["ints", "texts", "dict", "deep list", "deep dict", "row", "vector", "mixed", "square"],
+    ids=["ints", "texts", "dict", "deep list", "deep dict", "row", "vector", "mixed", "square", "rows"],
 )
 def test_huge_values_take_milliseconds_at_most_and_say_that_they_were_cut(value):
     best = math.inf
@@ -202,6 +203,16 @@ def test_huge_values_take_milliseconds_at_most_and_say_that_they_were_cut(value)
     assert best < 0.3  # some 5 ms; more under coverage, on a busy machine
     assert snapshot[3] < 5_000_000
     assert snapshot[4] > 500_000
+
+
+def test_thousands_of_items_are_whole():
+    keys = {f"key {number}": "x" * 100 for number in range(2000)}
+    rows = [{"id": number, "text": "y" * 20} for number in range(4000)]
+    for value in (keys, rows, ["a"] * 8000):
+        expected = copy.deepcopy(value)
+        snapshot = freeze([value])
+        assert snapshot[4] == 0
+        assert thaw(snapshot) == [expected]
 
 
 def test_a_huge_text_is_cut_without_being_copied_whole():

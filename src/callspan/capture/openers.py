@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from callspan.capture import scopes, spans  # noqa: F401 - or a signal handler finds them half loaded at their first use
 from callspan.capture.call import Call, UnsampledCall
 from callspan.capture.switch import switch
 from callspan.guard import guard

@@ -8,9 +8,11 @@ from typing import Any, Final
 
 from callspan.model.span import ErrorFacts
 from callspan.recording import stored_fields
+from callspan.recording.plain import integer_text
 
 _FRAMES: Final = 32
 _MESSAGE: Final = 8192
+_ARGUMENTS: Final = 64
 _OURS: Final = ("/callspan/capture/", "/callspan/integrations/")  # where wrappers of ours pass an exception on
 _ARGS: Final[Any] = BaseException.__dict__["args"]
 
@@ -40,7 +42,7 @@ def _message(error: BaseException, kind: type) -> str:
         return f"[Errno {args[0]}] {args[1]}{where}"[:_MESSAGE]
     if issubclass(kind, KeyError) and len(args) == 1 and type(args[0]) is str:
         return repr(args[0][:_MESSAGE])
-    return ", ".join(_text(arg) for arg in args)[:_MESSAGE]
+    return ", ".join(_text(arg) for arg in args[:_ARGUMENTS])[:_MESSAGE]
 
 
 def _is_plain(value: Any) -> bool:
@@ -51,6 +53,8 @@ def _is_plain(value: Any) -> bool:
 def _text(value: Any) -> str:
     if type(value) is str:
         return str(value[:_MESSAGE])
+    if type(value) is int:
+        return integer_text(value)
     if _is_plain(value):
         return str(value)
     if issubclass(type(value), str):

@@ -12,6 +12,9 @@ from typing import Any, Final
 
 from callspan.recording import stored_fields
 
+_NUMPY_FLOATS: Final = ("float16", "float32")
+_NUMPY_INTEGERS: Final = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+_NUMPY_BOOLS: Final = ("bool", "bool_")  # numpy 2, numpy 1
 _SMALL_ARRAY: Final = 32_768
 _PREFIX_BYTES: Final = 8
 
@@ -43,12 +46,16 @@ def _array(value: Any) -> Any:
     return f"<numpy.ndarray shape={value.shape} dtype={value.dtype.str}>"
 
 
+def _item(value: Any) -> Any:
+    return value.item()
+
+
 def _shaped(value: Any) -> str:
     return f"<{stored_fields.qualified_name(type(value))} shape={tuple(value.shape)}>"
 
 
 # (module, class, how to tell it). Everything here is C code or code of the library itself, on exactly this class.
-_KNOWN: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
+_TELLERS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     ("builtins", "bytes", _bytes),
     ("builtins", "bytearray", _bytes),
     ("builtins", "memoryview", _memory),
@@ -65,19 +72,21 @@ _KNOWN: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     ("pathlib", "WindowsPath", _as_text),
     ("pathlib", "PurePosixPath", _as_text),
     ("numpy", "ndarray", _array),
+    *(("numpy", name, _item) for name in (*_NUMPY_FLOATS, *_NUMPY_INTEGERS, *_NUMPY_BOOLS)),
     ("torch", "Tensor", _shaped),
     ("pandas", "DataFrame", _shaped),
     ("pandas", "Series", _shaped),
 )
 
 
+_BY_NAME: Final = {class_name: (module_name, tell) for module_name, class_name, tell in _TELLERS}
+
+
 def describe(value: Any, kind: type) -> Any:
     """Return plain data that stands for `value`, or None when its type is not known."""
     name = stored_fields.qualified_name(kind).rpartition(".")[2]
-    for module_name, class_name, tell in _KNOWN:
-        if name == class_name and _is(kind, module_name, class_name):
-            return tell(value)
-    return None
+    module_name, tell = _BY_NAME.get(name, ("", _as_text))
+    return tell(value) if module_name and _is(kind, module_name, name) else None
 
 
 def _is(kind: type, module_name: str, class_name: str) -> bool:

@@ -34,7 +34,7 @@ class _Walk:
         if kind is str or value is None or kind is bool:
             return value
         if kind is int:
-            return value if -_BIG <= value < _BIG else _big(value)
+            return value if -_BIG <= value < _BIG else integer_text(value)
         if kind is float:
             return value if math.isfinite(value) else str(value)
         if kind is dict or kind is list or kind is tuple or kind is set or kind is frozenset:
@@ -76,7 +76,7 @@ def key_text(key: Any) -> str:
     if kind is bool:
         return "true" if key else "false"
     if kind is int:
-        return str(key) if -_BIG <= key < _BIG else _big(key)
+        return str(key) if -_BIG <= key < _BIG else integer_text(key)
     if kind is float:
         return str(key)
     if kind is bytes:
@@ -96,6 +96,6 @@ def free_key(made: dict[Any, Any], key: Any) -> Any:
     return f"{key} #{number}"
 
 
-def _big(value: int) -> str:
-    """Spell an integer beyond 64 bits; very long ones in hexadecimal, which has no digit limit."""
+def integer_text(value: int) -> str:
+    """Spell an integer; a very long one in hexadecimal, which has no digit limit."""
     return str(value) if value.bit_length() < 4096 else f"{value:#x}"[:128] + "…"

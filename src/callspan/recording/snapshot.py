@@ -20,7 +20,7 @@ from callspan.recording.copier import SNAPSHOT_BYTES, Copier
 from callspan.recording.plain import free_key, key_text
 from callspan.recording.stored_fields import placeholder
 
-_ITEMS: Final = 1024  # longer containers go to the copier, which counts nodes and says what it left out
+_ITEMS: Final = 8192  # in one value; what is longer goes to the copier, which says what it left out
 _DEEP_ITEMS: Final = 8192  # below the first two levels, in all
 _SHORT: Final = 32  # of so few items, each is checked
 _NUMBERS: Final = 131_072  # in longer vectors, in all
@@ -124,10 +124,12 @@ def _copy_rows(root: Any, rows: list[Any], deep: list[Any]) -> int:
     if len(root) > _ITEMS:
         return _FOREIGN
     size = 0
-    for row in root:
+    left = _ITEMS
+    for row in [*root]:  # or another thread that appends all the time would keep us here
         kind = type(row)
         if kind is dict:
-            if len(row) > _ITEMS:
+            left -= len(row)
+            if left < 0:
                 return _FOREIGN
             copied = row.copy()
             rows.append(copied)

@@ -15,6 +15,7 @@ HIDDEN: Final = "<hidden: repr=False>"
 
 _MRO: Final[Any] = type.__dict__["__mro__"]
 _QUALNAME: Final[Any] = type.__dict__["__qualname__"]
+_MODULE: Final[Any] = type.__dict__["__module__"]
 _DICT: Final[Any] = type.__dict__["__dict__"]
 
 
@@ -26,8 +27,11 @@ def mro_of(kind: type) -> tuple[type, ...]:
 
 def qualified_name(kind: type) -> str:
     """Return `module.Type`, or `Type` for a builtin."""
-    module = _DICT.__get__(kind).get("__module__")
     name: str = _QUALNAME.__get__(kind)
+    try:
+        module = _MODULE.__get__(kind)
+    except AttributeError:  # somebody deleted it
+        return name
     return name if type(module) is not str or module == "builtins" else f"{module}.{name}"
 
 
@@ -47,8 +51,8 @@ def class_value(mro: tuple[type, ...], name: str) -> Any:
 
 def instance_dict(value: Any, mro: tuple[type, ...]) -> dict[Any, Any] | None:
     """Return the instance's `__dict__`, or None if it has none or hides it behind code."""
-    descriptor = class_value(mro, "__dict__")
-    if type(descriptor) is not GetSetDescriptorType:
+    descriptor: Any = class_value(mro, "__dict__")
+    if type(descriptor) is not GetSetDescriptorType and type(descriptor) is not MemberDescriptorType:
         return None
     found = descriptor.__get__(value)
     return found if type(found) is dict else None
@@ -116,9 +120,16 @@ def _pydantic(value: Any, mro: tuple[type, ...]) -> dict[Any, Any] | None:
         try:
             extra = slot.__get__(value)
         except AttributeError:
-            return fields
+            extra = None
         if type(extra) is dict:
             fields.update(extra)
+    described = class_value(mro, "__pydantic_fields__") or class_value(mro, "model_fields")
+    field_module = sys.modules.get("pydantic.fields")
+    if type(described) is dict and field_module is not None:
+        info_type = vars(field_module)["FieldInfo"]
+        for name, info in described.items():
+            if name in fields and type(info) is info_type and info.repr is False:
+                fields[name] = HIDDEN
     return fields
 
 
