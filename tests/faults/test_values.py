@@ -291,7 +291,7 @@ async def test_a05_what_can_be_read_once_is_still_whole(recording, tmp_path):
         "generator": "<generator>",
         "mapped": "<map>",
         "zipped": "<zip>",
-        "file": "<TextIOWrapper>",
+        "file": "<_io.TextIOWrapper>",
         "connection": "<socket.socket>",
     }
     assert second.input == {"generator": "<async_generator>"}
