@@ -1,0 +1,81 @@
+"""The public API on one screen: what is there, what it is called, and what it costs to have it."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import callspan
+
+NAMES = """
+    CallspanError ConfigurationError FlushResult PromptError PromptTemplate __version__ agent chain configure context
+    conversation current_span embedding evaluator flush guardrail instrument llm observe prompt reranker retriever
+    shutdown span stats suppress tool uninstrument using_prompt
+""".split()  # noqa: SIM905 - as in the page
+
+
+def test_every_public_name_is_there_and_listed():
+    assert sorted(callspan.__all__) == sorted(NAMES)
+    assert dir(callspan) == callspan.__all__
+    for name in NAMES:
+        assert getattr(callspan, name) is getattr(callspan, name)
+
+
+def test_every_public_name_is_documented():
+    for name in NAMES:
+        if name != "__version__":
+            assert inspect.getdoc(getattr(callspan, name)), name
+
+
+def test_a_name_that_does_not_exist():
+    with pytest.raises(AttributeError, match="module 'callspan' has no attribute 'trace'"):
+        callspan.trace  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("function", "parameters"),
+    [
+        ("observe", "function name kind input output reduce tags metadata vectors"),
+        ("span", "name kind input tags metadata"),
+        ("conversation", "conversation_id user_id step"),
+        ("context", "user_id tags metadata"),
+        ("using_prompt", "rendered"),
+        ("suppress", ""),
+        ("current_span", ""),
+        ("flush", "timeout_s"),
+        ("shutdown", "timeout_s"),
+        ("stats", ""),
+        ("prompt", "template name version"),
+        ("PromptTemplate", "template name version"),
+    ],
+)
+def test_parameters_keep_their_names(function, parameters):
+    assert [*inspect.signature(getattr(callspan, function)).parameters] == parameters.split()
+
+
+def test_an_import_loads_nothing_that_is_not_used_yet():
+    heavy = [
+        "asyncio",
+        "wrapt",
+        "orjson",
+        "httpx",
+        "pydantic",
+        "opentelemetry",
+        "openai",
+        "tiktoken",
+        "logging.handlers",
+        "concurrent",
+    ]
+    program = f"import sys, callspan; callspan.observe(lambda: 1)(); print([m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_examples_in_the_docstring_run():
+    results = doctest.testmod(callspan)
+    assert results.attempted >= 3
+    assert not results.failed
