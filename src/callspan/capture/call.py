@@ -209,8 +209,11 @@ class Call:
         span = self.span
         end_ns = span.start_ns + self._recorder.ticks() - span._ticks  # noqa: SLF001
         self.leave()
-        if not span.end_ns:
-            self._recorder.seal(span, end_ns)
+        try:
+            if not span.end_ns:
+                self._recorder.seal(span, end_ns)
+        except Exception as fault:  # noqa: BLE001
+            guard.note("closing a block", fault)
 
     def _seal_all_the_same(self, fault: Exception, end_ns: int) -> None:
         if not self.span.end_ns:

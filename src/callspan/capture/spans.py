@@ -69,9 +69,12 @@ class span:  # noqa: N801 - used like a function: with callspan.span("plan") as 
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the span; an exception is recorded and goes on."""
-        call = self._pop()
-        if call is not None:
-            call.close(error)
+        try:
+            call = self._pop()
+            if call is not None:
+                call.close(error)
+        except RecursionError:
+            pass
 
     def _pop(self) -> Call | None:
         """Take the call that belongs to where we are: of several, the one that is current, else the latest."""
