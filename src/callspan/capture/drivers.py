@@ -74,14 +74,28 @@ def drive_coroutine(function: AnyFunction, site: Site) -> AnyFunction:
     return wrapper
 
 
-def drive_generator(function: AnyFunction, site: Site) -> AnyFunction:
+def drive_generator(  # noqa: PLR0915 - two loops in one frame, or each traceback would have one more
+    function: AnyFunction, site: Site
+) -> AnyFunction:
     """Watch a generator function, step by step: `send`, `throw`, `close` and the return value go through."""
 
     @functools.wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+    def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:  # noqa: PLR0912
         open_call = switch.open_call
         if open_call is None or (call := open_call(site, args, kwargs)) is None:
-            return (yield from function(*args, **kwargs))
+            generator = function(*args, **kwargs)
+            step, value = generator.send, None
+            try:  # `yield from` would swallow what the body returns when it is closed (3.13), or makes of GeneratorExit
+                while True:
+                    item = step(value)
+                    try:
+                        value, step = (yield item), generator.send
+                    except BaseException as thrown:  # noqa: BLE001 - it goes to the user's generator
+                        value, step = _take(thrown, None), generator.throw
+            except StopIteration as stop:
+                return stop.value
+            finally:
+                value = None  # it may be an error, which refers to this frame
         keep, own, outer = call.begin_stream()
         current, make_current = call.get_context, call.set_context
         size = -1  # until the first chunk
