@@ -329,7 +329,8 @@ def test_b14_a_storm_of_signals_and_finalisers(tmp_path):
 
         @callspan.tool
         def work(what):
-            next(made)
+            if not threading.current_thread().name.startswith("callspan"):  # collected in a thread of ours: not recorded
+                next(made)
             return what
 
         class Dying:
