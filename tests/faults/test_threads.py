@@ -329,7 +329,7 @@ def test_b14_a_storm_of_signals_and_finalisers(tmp_path):
 
         @callspan.tool
         def work(what):
-            if not threading.current_thread().name.startswith("callspan"):  # collected in a thread of ours: not recorded
+            if not threading.current_thread().name.startswith("callspan"):  # else not recorded
                 next(made)
             return what
 
