@@ -221,7 +221,36 @@ async def test_an_iterable_coroutine_can_still_be_awaited():
     assert pause.__wrapped__.__name__ == "pause"
     with capture() as spans:
         assert await pause(3) == 3
-    assert [(span.name, span.input, span.outcome) for span in spans] == [("pause", {"amount": 3}, "ok")]
+    (span,) = spans
+    assert (span.name, span.input, span.output, span.outcome) == ("pause", {"amount": 3}, 3, "ok")
+    assert span.chunk_count is None
+
+
+async def test_an_iterable_coroutine_that_fails():
+    @callspan.observe
+    @types.coroutine
+    def pause():
+        yield
+        raise LookupError("nothing there")
+
+    with capture() as spans, pytest.raises(LookupError, match="nothing there"):
+        await pause()
+    (span,) = spans
+    assert (span.output, span.outcome, span.error.type) == (None, "error", "LookupError")
+
+
+def test_names_that_are_no_texts():
+    class Numbered:
+        __name__ = 5
+
+        def __call__(self):
+            return 1
+
+    numbered = Numbered()
+    numbered.__qualname__ = 7
+    with capture() as spans:
+        assert observe(numbered)() == 1
+    assert spans[0].name == "Numbered"
 
 
 def test_names_of_callables_without_a_name():

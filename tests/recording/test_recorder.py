@@ -58,7 +58,7 @@ def test_a_child_has_the_trace_of_its_parent(recorder):
     assert outer is own
 
 
-@pytest.mark.parametrize("key", [SUPPRESS_KEY, PLAIN_SUPPRESS_KEY])
+@pytest.mark.parametrize("key", [SUPPRESS_KEY, PLAIN_SUPPRESS_KEY], ids=["private", "plain"])
 def test_suppressed(recorder, key):
     set_context(otel_context.Context({key: True}))
     assert recorder.open(SITE) is None

@@ -107,7 +107,7 @@ class Call:
         try:
             if self._first_chunk_ns is None:
                 self._first_chunk_ns = self._recorder.ticks() - self.span._ticks  # noqa: SLF001 - same machine
-                if not site.capture_output:
+                if site.awaited or not site.capture_output:
                     size = STREAM_BYTES
             if size >= STREAM_BYTES:
                 self._unkept += 1
@@ -160,9 +160,12 @@ class Call:
         except Exception as error:  # noqa: BLE001
             self._seal_all_the_same(error, end_ns)
 
-    def finish_stream(self, size: int) -> None:
-        """Close the call with the chunks that came, of `size` bytes."""
+    def finish_stream(self, size: int, value: Any = None) -> None:
+        """Close the call with the chunks that came, of `size` bytes; what is awaited, with the `value` it returned."""
         span = self.span
+        if span.site.awaited:
+            self.finish(value)
+            return
         end_ns = span.start_ns + self._recorder.ticks() - span._ticks  # noqa: SLF001
         self.suspend()
         try:
@@ -223,7 +226,7 @@ class Call:
 
     def _keep_chunks(self, size: int) -> None:
         span, chunks, site = self.span, self._chunks, self.span.site
-        if span.end_ns:
+        if span.end_ns or site.awaited:
             return
         span.stream = (len(chunks) + self._unkept, self._first_chunk_ns)
         if span.output is not None or not site.capture_output:
@@ -261,7 +264,7 @@ class UnsampledCall(Call):
         """Leave."""
         self.leave()
 
-    def finish_stream(self, size: int) -> None:  # noqa: ARG002
+    def finish_stream(self, size: int, value: Any = None) -> None:  # noqa: ARG002
         """Leave."""
         self.suspend()
 

@@ -97,8 +97,8 @@ def _decorate(function: Any, options: dict[str, Any]) -> Any:
         raise ConfigurationError(
             "observe", function, "decorate a function or a method; for a class, decorate its methods"
         )
-    site = _site(function, options)
     kind = colour(function)
+    site = _site(function, options, awaited=kind == "iterable_coroutine")
     if kind == "iterable_coroutine":
         return types.coroutine(drivers.drive_generator(function, site))
     drive: dict[str, Callable[[Any, Site], Any]] = {
@@ -113,7 +113,7 @@ def _decorate(function: Any, options: dict[str, Any]) -> Any:
     return decorated
 
 
-def _site(function: Any, options: dict[str, Any]) -> Site:
+def _site(function: Any, options: dict[str, Any], *, awaited: bool) -> Site:
     kind, component = resolve(options["kind"])
     parameters = parameters_of(function)
     selected = options["input"]
@@ -136,6 +136,7 @@ def _site(function: Any, options: dict[str, Any]) -> Site:
         function=innermost(function) if kind == "tool" else None,
         open_objects=kind in _OBJECT_RESULTS,
         vectors=options["vectors"],
+        awaited=awaited,
     )
 
 

@@ -27,7 +27,7 @@ AnyFunction = Callable[..., Any]
 def drive_function(function: AnyFunction, site: Site) -> AnyFunction:
     """Watch a plain function."""
 
-    @functools.wraps(function)
+    @_wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         open_call = switch.open_call
         if open_call is None or (call := open_call(site, args, kwargs)) is None:
@@ -52,7 +52,7 @@ def drive_function(function: AnyFunction, site: Site) -> AnyFunction:
 def drive_coroutine(function: AnyFunction, site: Site) -> AnyFunction:
     """Watch a coroutine function; the coroutine stays in its caller's task."""
 
-    @functools.wraps(function)
+    @_wraps(function)
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
         open_call = switch.open_call
         if open_call is None or (call := open_call(site, args, kwargs)) is None:
@@ -79,7 +79,7 @@ def drive_generator(  # noqa: PLR0915 - two loops in one frame, or each tracebac
 ) -> AnyFunction:
     """Watch a generator function, step by step: `send`, `throw`, `close` and the return value go through."""
 
-    @functools.wraps(function)
+    @_wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:  # noqa: PLR0912
         open_call = switch.open_call
         if open_call is None or (call := open_call(site, args, kwargs)) is None:
@@ -124,7 +124,7 @@ def drive_generator(  # noqa: PLR0915 - two loops in one frame, or each tracebac
                 else:
                     own, outer = call.enter()
         except StopIteration as stop:
-            call.finish_stream(max(size, 0))
+            call.finish_stream(max(size, 0), stop.value)
             return stop.value
         except BaseException as error:
             value = None  # it may be the error, which refers to this frame
@@ -137,7 +137,7 @@ def drive_generator(  # noqa: PLR0915 - two loops in one frame, or each tracebac
 def drive_async_generator(function: AnyFunction, site: Site) -> AnyFunction:
     """Watch an asynchronous generator function, in the consumer's task: `asend`, `athrow` and `aclose` go through."""
 
-    @functools.wraps(function)
+    @_wraps(function)
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         open_call = switch.open_call
         call = None if open_call is None else open_call(site, args, kwargs)
@@ -172,6 +172,13 @@ def drive_async_generator(function: AnyFunction, site: Site) -> AnyFunction:
             raise
 
     return wrapper
+
+
+def _wraps(function: AnyFunction) -> Callable[[AnyFunction], AnyFunction]:
+    """Do what `functools.wraps` does, for callable objects too whose names are no texts."""
+    names = ("__name__", "__qualname__")
+    odd = [name for name in names if not isinstance(getattr(function, name, ""), str)]
+    return functools.wraps(function, [name for name in functools.WRAPPER_ASSIGNMENTS if name not in odd])
 
 
 def _take(thrown: BaseException, call: Call | None) -> BaseException:

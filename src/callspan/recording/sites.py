@@ -16,10 +16,12 @@ class Site:
     `parameters` are the names of positional parameters, `variadic` that of `*args`; `defaults` the plain default
     values by name. `skip_first` leaves out `self` or `cls`. `select_input` and `select_output` are the user's
     callables. `function` is kept for tools, whose description the worker reads. `open_objects` says that results may
-    be objects whose stored fields are the facts (documents, answers).
+    be objects whose stored fields are the facts (documents, answers). `awaited` says of a generator that it is a
+    coroutine of the old kind: what it returns is the output, and what it yields is for the event loop.
     """
 
     __slots__ = (
+        "awaited",
         "capture_input",
         "capture_output",
         "component",
@@ -62,6 +64,7 @@ class Site:
         reader: Callable[[Any, Any], None] | None = None,
         open_objects: bool = False,
         vectors: str = "full",
+        awaited: bool = False,
     ) -> None:
         """Hold what was found out at decoration time."""
         self.name = name
@@ -83,6 +86,7 @@ class Site:
         self.reader = reader
         self.open_objects = open_objects
         self.vectors = vectors
+        self.awaited = awaited
 
     def name_values(self, values: list[Any], keywords: tuple[str, ...]) -> dict[str, Any]:
         """Put names to the values of a call: positional parameters, `*args` as one list, then the keywords.
