@@ -107,8 +107,7 @@ class Call:
         try:
             if self._first_chunk_ns is None:
                 self._first_chunk_ns = self._recorder.ticks() - self.span._ticks  # noqa: SLF001 - same machine
-                if site.awaited or not site.capture_output:
-                    size = STREAM_BYTES
+                size = STREAM_BYTES if site.awaited or not site.capture_output else 0
             if size >= STREAM_BYTES:
                 self._unkept += 1
                 self._unkept_size += len(item) if type(item) is str else 64
@@ -229,6 +228,7 @@ class Call:
         if span.end_ns or site.awaited:
             return
         span.stream = (len(chunks) + self._unkept, self._first_chunk_ns)
+        size = size if chunks else 0
         if span.output is not None or not site.capture_output:
             return
         if self._unkept:
@@ -255,7 +255,7 @@ class UnsampledCall(Call):
 
     def chunk(self, item: Any, size: int) -> int:  # noqa: ARG002
         """Note nothing."""
-        return size
+        return 0
 
     def give_up(self) -> None:
         """Note nothing."""

@@ -98,7 +98,7 @@ def drive_generator(  # noqa: PLR0915 - two loops in one frame, or each tracebac
                 value = None  # it may be an error, which refers to this frame
         keep, own, outer = call.begin_stream()
         current, make_current = call.get_context, call.set_context
-        size = -1  # until the first chunk
+        room = 0  # for further chunks, in bytes; none before the first, which goes another way
         value = None
         try:
             generator = function(*args, **kwargs)
@@ -109,11 +109,11 @@ def drive_generator(  # noqa: PLR0915 - two loops in one frame, or each tracebac
                     make_current(outer)
                 else:
                     own, outer = call.suspend()
-                if type(item) is str and -1 < size < STREAM_BYTES:
-                    size += len(item)
+                if room > 0 and type(item) is str:
+                    room -= len(item)
                     keep(item)
                 else:
-                    size = call.chunk(item, max(size, 0))
+                    room = STREAM_BYTES - call.chunk(item, STREAM_BYTES - room)
                 try:
                     value = yield item
                     step = generator.send
@@ -124,7 +124,7 @@ def drive_generator(  # noqa: PLR0915 - two loops in one frame, or each tracebac
                 else:
                     own, outer = call.enter()
         except StopIteration as stop:
-            call.finish_stream(max(size, 0), stop.value)
+            call.finish_stream(STREAM_BYTES - room, stop.value)
             return stop.value
         except BaseException as error:
             value = None  # it may be the error, which refers to this frame
