@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from callspan.exporters.contract import Batch, ExportResult
@@ -69,4 +69,40 @@ class Calling(Keeping):
 
     def export(self, batch: Batch) -> ExportResult:
         self.returned.append(self.call())
+        return super().export(batch)
+
+
+class Retrying(Keeping):
+    """Wants everything back `failures` times, then answers with `answers` in turn, then takes what comes.
+
+    An answer is an `ExportResult`, or a function that makes one of the spans. `offered` has the size of every batch.
+    """
+
+    def __init__(
+        self,
+        failures: int,
+        answers: Sequence[Any] = (),
+        name: str = "retrying",
+        *,
+        retry_after_s: float | None = None,
+        local: bool = False,
+    ) -> None:
+        super().__init__(name, local=local)
+        self.failures = failures
+        self.answers = list(answers)
+        self.retry_after_s = retry_after_s
+        self.offered: list[int] = []
+        self.entered = threading.Event()
+        self.released = threading.Event()
+        self.released.set()
+
+    def export(self, batch: Batch) -> ExportResult:
+        self.offered.append(len(batch.spans))
+        self.entered.set()
+        self.released.wait(30)
+        if len(self.offered) <= self.failures:
+            return ExportResult(retry=batch.spans, retry_after_s=self.retry_after_s, reason="HTTP 503")
+        if self.answers:
+            answer = self.answers.pop(0)
+            return answer(batch.spans) if callable(answer) else answer
         return super().export(batch)

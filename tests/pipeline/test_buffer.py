@@ -45,6 +45,39 @@ def test_what_came_first_leaves_first():
     assert (len(buffer), buffer.taken, buffer.offered, buffer.dropped, buffer.waiting_bytes) == (0, 5, 5, 0, 0)
 
 
+def test_a_batch_is_bounded_in_bytes_and_never_empty():
+    buffer = Attended().buffer()
+    for number in range(5):
+        buffer.offer(numbered(number))
+    assert names(buffer.take(5, 1)) == ["0"]
+    assert names(buffer.take(5, 20)) == ["1", "2"]
+    assert names(buffer.take(1, 20)) == ["3"]
+    assert names(buffer.take(5, 20)) == ["4"]
+
+
+def test_what_is_put_back_leaves_first_again():
+    buffer = Attended().buffer()
+    for number in range(4):
+        buffer.offer(numbered(number))
+    taken = buffer.take(3)
+    buffer.put_back(taken[1:])
+    assert (len(buffer), buffer.taken, buffer.offered, buffer.waiting_bytes) == (3, 1, 4, 30)
+    assert names(buffer.take(9)) == ["1", "2", "3"]
+    buffer.put_back([])
+    assert (len(buffer), buffer.taken, buffer.waiting_bytes) == (0, 4, 0)
+
+
+def test_what_is_put_back_goes_first_when_there_is_no_room():
+    buffer = Attended().buffer(max_spans=3)
+    for number in range(3):
+        buffer.offer(numbered(number))
+    taken = buffer.take(2)
+    buffer.offer(numbered(3))
+    buffer.put_back(taken)
+    assert (len(buffer), buffer.dropped, buffer.offered, buffer.waiting_bytes) == (3, 1, 4, 30)
+    assert names(buffer.take(9)) == ["1", "2", "3"]
+
+
 def test_somebody_is_called_when_nobody_is_awake():
     attended = Attended()
     buffer = attended.buffer()

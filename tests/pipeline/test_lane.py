@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import threading
-import time
-from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -10,8 +7,8 @@ import pytest
 from callspan.exporters.contract import ExportResult
 from callspan.guard import guard
 from callspan.model.resource import describe
-from callspan.pipeline.lane import Lane, SenderLane
-from odd_exporters import Answering, Blocking, Calling, Keeping
+from callspan.pipeline.lane import Lane
+from odd_exporters import Answering, Keeping, Retrying
 from spans import finished
 
 RESOURCE = describe("test")
@@ -23,17 +20,6 @@ def some(count: int, size: int = 10) -> list[Any]:
 
 def lane(exporter: Any) -> Lane:
     return Lane(exporter, exporter.name, RESOURCE)
-
-
-def sender(exporter: Any, quiet=nullcontext, **bounds: int) -> SenderLane:
-    return SenderLane(exporter, exporter.name, RESOURCE, quiet, **bounds)
-
-
-def wait_until(condition, timeout_s: float = 5.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.001)
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +109,15 @@ def test_ctrl_c_in_an_export_is_the_users_and_counted_all_the_same():
     assert made.counters.dropped == {"exporter error": 5}
 
 
+def test_a_local_exporter_is_not_asked_again():
+    exporter = Retrying(1, local=True)
+    made = lane(exporter)
+    made.hurry()
+    made.warn()
+    made.put(some(3))
+    assert (made.counters.dropped, made.trouble, made.counters.retries) == ({"HTTP 503": 3}, None, 0)
+
+
 def test_dropping_none_says_nothing():
     made = lane(Keeping())
     made.drop(0, "unreadable")
@@ -160,153 +155,3 @@ def test_a_child_starts_from_zero():
     made.told_lost = 4
     made.reset()
     assert (made.settled, made.last_error, made.told_lost) == (0, None, 0)
-
-
-# -- senders -----------------------------------------------------------------------------------------------------------
-
-
-def test_a_sender_delivers_in_a_thread_of_its_own():
-    exporter = Keeping("wire", local=False)
-    made = sender(exporter)
-    made.put(some(1500))
-    wait_until(lambda: made.settled == 1500)
-    assert exporter.batches == [512, 512, 476]
-    assert set(exporter.threads) == {"callspan-wire"}
-    assert made.waiting == 0
-    made.close()
-    made.wait_closed(time.monotonic() + 5)
-    assert exporter.closed == 1
-    wait_until(lambda: made.thread_id is None)
-
-
-def test_whoever_puts_does_not_wait_for_an_exporter_that_blocks():
-    exporter = Blocking()
-    made = sender(exporter)
-    start = time.monotonic()
-    made.put(some(1))
-    exporter.entered.wait(5)
-    made.put(some(600))
-    assert time.monotonic() - start < 1
-    assert (made.waiting, made.settled) == (601, 0)
-    exporter.released.set()
-    wait_until(lambda: made.settled == 601)
-    made.close()
-
-
-def test_a_sender_that_cannot_keep_up_drops_the_oldest():
-    exporter = Blocking()
-    made = sender(exporter, max_spans=10)
-    made.put(some(1))
-    exporter.entered.wait(5)
-    made.put(some(25))
-    assert (made.waiting, made.overflowed, made.lost, made.settled) == (11, 15, 15, 15)
-    exporter.released.set()
-    wait_until(lambda: made.settled == 26)
-    assert [span.name for span in exporter.spans] == ["0", *map(str, range(15, 25))]
-    made.close()
-
-
-def test_a_sender_holds_no_more_bytes_than_it_may():
-    exporter = Blocking()
-    made = sender(exporter, max_bytes=1000)
-    made.put(some(1))
-    exporter.entered.wait(5)
-    made.put(some(30, size=100))
-    assert (made.waiting, made.overflowed) == (11, 20)
-    exporter.released.set()
-    made.close()
-
-
-def test_closing_a_sender_that_is_blocked_comes_back_and_drops_what_waits():
-    exporter = Blocking()
-    made = sender(exporter)
-    made.put(some(1))
-    exporter.entered.wait(5)
-    made.put(some(7))
-    start = time.monotonic()
-    made.close()
-    made.wait_closed(time.monotonic() + 0.05)
-    assert time.monotonic() - start < 1
-    assert (made.counters.dropped, made.waiting, exporter.closed) == ({"shutdown": 7}, 1, 0)
-    exporter.released.set()
-    wait_until(lambda: exporter.closed == 1)
-    assert made.settled == 8
-
-
-def test_what_comes_after_closing_is_dropped():
-    exporter = Keeping(local=False)
-    made = sender(exporter)
-    made.close()
-    made.wait_closed(time.monotonic() + 5)
-    made.put(some(3))
-    assert (made.counters.dropped, exporter.spans, exporter.closed) == ({"shutdown": 3}, [], 1)
-
-
-def test_a_sender_may_leave_the_exporter_open():
-    exporter = Keeping(local=False)
-    made = sender(exporter)
-    made.close(close_exporter=False)
-    made.wait_closed(time.monotonic() + 5)
-    assert exporter.closed == 0
-
-
-def test_what_slips_in_while_closing_is_dropped_and_the_exporter_closed_once():
-    exporter = Keeping(local=False)
-    made = sender(exporter)
-    made.close()
-    made.wait_closed(time.monotonic() + 5)
-    wait_until(lambda: made.thread_id is None)
-    made._is_closed = False  # as seen by a worker that looked just before
-    put_late, made._queue._attend = made.put, lambda: None
-    put_late(some(2))
-    made._is_closed = True
-    made.start()
-    wait_until(lambda: made.settled == 2)
-    assert made.counters.dropped == {"shutdown": 2}
-    wait_until(lambda: made.thread_id is None)
-    assert exporter.closed == 1
-
-
-def test_without_threads_spans_are_dropped_and_counted(monkeypatch):
-    def fail(_) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(threading.Thread, "start", fail)
-    exporter = Keeping(local=False)
-    made = sender(exporter)
-    made.put(some(3))
-    assert (made.counters.dropped, made.waiting) == ({"no thread": 3}, 0)
-    made.close()
-    made.wait_closed(time.monotonic() + 5)
-    assert exporter.closed == 0  # closing may hang, and there is no thread that could
-
-
-def test_a_child_has_a_sender_and_a_queue_of_its_own():
-    exporter = Blocking()
-    made = sender(exporter)
-    made.put(some(1))
-    exporter.entered.wait(5)
-    made.put(some(3))
-    made.reset()  # as in a child, where the sender is gone
-    assert (made.waiting, made.settled, made.thread_id) == (0, 0, None)
-    exporter.released.set()
-    made.put(some(2))
-    wait_until(lambda: made.settled >= 2)
-    made.close()
-
-
-def test_a_sender_is_quiet_while_it_exports():
-    inside = []
-
-    @contextmanager
-    def quiet():
-        inside.append(threading.current_thread().name)
-        yield
-        inside.remove(threading.current_thread().name)
-
-    exporter = Calling(lambda: list(inside), "wire", local=False)
-    made = sender(exporter, quiet)
-    made.put(some(1))
-    wait_until(lambda: made.settled == 1)
-    assert exporter.returned == [["callspan-wire"]]
-    made.close()

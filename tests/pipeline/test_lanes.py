@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from contextlib import nullcontext
 from typing import Any
 
@@ -7,9 +8,10 @@ import pytest
 
 from callspan.exporters.contract import ExportResult
 from callspan.model.resource import describe
-from callspan.pipeline.lane import Lane, SenderLane
+from callspan.pipeline.lane import Lane
 from callspan.pipeline.lanes import Lanes
-from odd_exporters import Answering, Blocking, Keeping
+from callspan.pipeline.sender import SenderLane
+from odd_exporters import Answering, Blocking, Keeping, Retrying
 from spans import finished
 
 
@@ -91,13 +93,30 @@ def test_whatever_ends_the_thread_every_span_is_accounted_for():
 
 def test_losses_are_told_once():
     made = lanes(Answering(ExportResult(reason="disk full"), "a"), Keeping("b"))
-    assert made.tell_losses(0) == []
+    assert made.tell(0, 0) == []
     made.deliver(some(1), always)
-    assert made.tell_losses(0) == ["a: disk full"]
-    assert made.tell_losses(0) == []
-    assert made.tell_losses(2) == ["a: disk full", "b: queue full"]
+    assert made.tell(0, 0) == ["a: disk full"]
+    assert made.tell(0, 0) == []
+    assert made.tell(2, 0) == ["a: disk full", "b: queue full"]
     made.reset()
-    assert (made.settled, made.tell_losses(0)) == (0, [])
+    assert (made.settled, made.tell(0, 0)) == (0, [])
+
+
+def test_what_remains_has_its_reason():
+    waiting = Retrying(1)
+    made = lanes(Keeping("a"), waiting)
+    made.deliver(some(1), always)
+    deadline = time.monotonic() + 5
+    while list(made)[1].trouble is None and time.monotonic() < deadline:
+        time.sleep(0.001)
+    made.warn()
+    assert made.tell(0, 0) == []
+    assert made.tell(0, 1) == ["retrying: HTTP 503"]
+    made.hurry(is_last=True)
+    while made.settled < 1 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert made.tell(0, 1) == []
+    made.close_senders((), 0.0)
 
 
 def test_the_slowest_lane_decides_what_is_settled():

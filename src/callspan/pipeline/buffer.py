@@ -9,7 +9,7 @@ is taken off, so `offered` may for a moment be too high and never too low: whoev
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from callspan.model.span import Span
 
@@ -91,11 +91,12 @@ class Buffer:
                 return
             self._bytes_out += oldest.size
 
-    def take(self, count: int) -> list[Span]:
-        """Return up to `count` of the oldest spans."""
+    def take(self, count: int, most_bytes: int | None = None) -> list[Span]:
+        """Return up to `count` of the oldest spans, fewer when they come to `most_bytes`, but one at least."""
         spans: deque[Span] = self._spans
         taken: list[Span] = []
-        while len(taken) < count:
+        size = 0
+        while len(taken) < count and (most_bytes is None or size < most_bytes):
             self.taken += 1
             try:
                 span = spans.popleft()
@@ -103,5 +104,13 @@ class Buffer:
                 self.taken -= 1
                 break
             taken.append(span)
+            size += span.size
             self._bytes_out += span.size
         return taken
+
+    def put_back(self, spans: Sequence[Span]) -> None:
+        """Take back what `take` returned, in front of what came later; the oldest make room when it is full."""
+        self._bytes_out -= sum(span.size for span in spans)
+        self._spans.extendleft(reversed(spans))
+        self.taken -= len(spans)
+        self._make_room()

@@ -33,7 +33,7 @@ class FlushResult:
     """What became of everything that had ended when the call was made.
 
     `ok` when all of it, and all since the last flush, was delivered; `remaining` spans were not settled by the
-    deadline. `errors` says per exporter why spans were lost since the last flush.
+    deadline. `errors` says per exporter why spans were lost since the last flush, or why some remain.
     """
 
     ok: bool

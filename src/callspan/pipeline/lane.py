@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from typing import Any, Final
 
 from callspan.exporters.contract import Batch, Exporter, ExportResult
 from callspan.guard import guard
 from callspan.model.resource import Resource
 from callspan.model.span import Span
-from callspan.pipeline.buffer import Buffer
 from callspan.pipeline.counters import Counters
-from callspan.pipeline.threads import Attendant
 
 BATCH_SPANS: Final = 512
-_IDLE_S: Final = 1.0
-_POLL_S: Final = 0.002
 
 
 class Lane:
-    """Delivers to a local exporter, in the thread that prepared the spans: the worker."""
+    """Delivers to a local exporter, in the thread that prepared the spans: the worker.
+
+    A disk that does not take a span now is not asked again: what is to be retried is dropped here.
+    """
 
     def __init__(self, exporter: Exporter, name: str, resource: Resource) -> None:
         """Serve `exporter`; `name` is what its counts are found under."""
@@ -58,8 +55,19 @@ class Lane:
         """The sender's thread, where there is one."""
         return None
 
+    @property
+    def trouble(self) -> str | None:
+        """Why what waits could not be delivered yet; None when nothing is wrong."""
+        return None
+
     def start(self) -> None:
         """Start what `put` needs."""
+
+    def hurry(self, *, is_last: bool = False) -> None:
+        """Try now, since somebody waits for it; `is_last` when what is not delivered soon is dropped."""
+
+    def warn(self) -> None:
+        """Warn of what goes wrong for long; called by the worker, twice a second."""
 
     def put(self, spans: Sequence[Span]) -> None:
         """Deliver the spans."""
@@ -90,27 +98,32 @@ class Lane:
                 raise
             guard.warn(f"exporter {self.name}", f"exporter {self.name!r} raised {type(error).__name__}; spans dropped")
         else:
-            self._let_go()
-            self._settle(len(spans), result)
+            self._settle(spans, result)
 
-    def _settle(self, count: int, result: Any) -> None:
-        """Count what the exporter says became of `count` spans, never more than there were."""
+    def _settle(self, spans: Sequence[Span], result: Any) -> None:
+        """Count what the exporter says became of the spans, never more than there were."""
+        count = len(spans)
         if not isinstance(result, ExportResult):
+            self._let_go()
             self.drop(count, "exporter answer", f"export returned {type(result).__name__}, not an ExportResult")
             return
         delivered = min(_whole(result.delivered), count)
         rejected = min(_whole(result.rejected), count - delivered)
         reason = result.reason if isinstance(result.reason, str) and result.reason else "not delivered"
-        if delivered < count:
+        lost = count - delivered - self._keep(spans, result, count - delivered - rejected, reason)
+        self._let_go()
+        if lost:
             self.last_error = reason
         self.counters.suspicious += _whole(result.suspicious)
         self.counters.rejected += rejected
-        self.drop(count - delivered - rejected, reason)
+        self.drop(lost - rejected, reason)
         self.counters.delivered += delivered
-        if delivered < count:
-            guard.warn(
-                f"exporter {self.name}", f"exporter {self.name!r} did not deliver {count - delivered} spans: {reason}"
-            )
+        if lost:
+            guard.warn(f"exporter {self.name}", f"exporter {self.name!r} did not deliver {lost} spans: {reason}")
+
+    def _keep(self, spans: Sequence[Span], result: ExportResult, most: int, reason: str) -> int:  # noqa: ARG002 - here, none
+        """Keep what is to be delivered later, `most` spans at most; return how many that are."""
+        return 0
 
     def reset(self) -> None:
         """Start over in a forked child."""
@@ -131,121 +144,6 @@ class Lane:
             self.exporter.close()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in may do anything
             guard.warn(f"exporter {self.name}", f"exporter {self.name!r} raised {type(error).__name__} when closed")
-
-
-class SenderLane(Lane):
-    """Delivers to a network or foreign exporter, in a daemon thread of its own that starts with the first span.
-
-    At most `max_spans` of `max_bytes` wait for it, the oldest are dropped first. The exporter is closed by that thread
-    too, since closing may hang like anything else it does.
-    """
-
-    def __init__(
-        self,
-        exporter: Exporter,
-        name: str,
-        resource: Resource,
-        quiet: Callable[[], AbstractContextManager[object]],
-        max_spans: int = 100_000,
-        max_bytes: int = 64 * 1_048_576,
-    ) -> None:
-        """Serve `exporter`; no thread yet."""
-        super().__init__(exporter, name, resource)
-        self._quiet = quiet
-        self._queue = Buffer(self.start, max_spans, max_bytes)
-        self._closes_exporter = True
-        self._is_closed = self._is_done = False
-        self._prepare()
-
-    def _prepare(self) -> None:
-        self._sending = 0
-        self._sender = Attendant(self._queue, self._run, f"callspan-{self.name}", self._quiet)
-
-    def reset(self) -> None:
-        """Start over in a forked child."""
-        super().reset()
-        self._queue.reset()
-        self._prepare()
-
-    @property
-    def lost(self) -> int:
-        """Spans that will not arrive."""
-        return self.counters.lost + self._queue.dropped
-
-    @property
-    def settled(self) -> int:
-        """Spans whose fate is known."""
-        return self.counters.settled + self._queue.dropped
-
-    @property
-    def overflowed(self) -> int:
-        """Spans of `lost` that had to make room for newer ones."""
-        return self._queue.dropped
-
-    @property
-    def waiting(self) -> int:
-        """Spans taken over and not yet settled."""
-        return self.pending + len(self._queue) + self._sending
-
-    @property
-    def thread_id(self) -> int | None:
-        """The sender's thread."""
-        return self._sender.thread_id
-
-    def start(self) -> None:
-        """See to it that there is a sender; what cannot be sent for want of one is dropped."""
-        if not self._sender.start():
-            self._drop_queue("no thread")
-
-    def put(self, spans: Sequence[Span]) -> None:
-        """Queue the spans for the sender."""
-        self.pending = 0
-        if self._is_closed:
-            self.drop(len(spans), "shutdown")
-            return
-        for span in spans:
-            self._queue.offer(span)
-        self._sender.ring()
-
-    def close(self, *, close_exporter: bool = True) -> None:
-        """Drop what still waits, and let the sender close the exporter."""
-        self._closes_exporter = close_exporter
-        self._is_closed = True
-        self._drop_queue("shutdown")
-        if self._sender.start():
-            self._sender.ring()
-        else:  # nobody could be stopped from hanging
-            self._is_done = True
-
-    def wait_closed(self, deadline: float) -> None:
-        """Wait until the sender has closed the exporter, until `time.monotonic()` is `deadline` at most."""
-        while not self._is_done and time.monotonic() < deadline:
-            time.sleep(_POLL_S)
-
-    def _run(self) -> None:
-        while not self._is_closed:
-            self._sender.wait(_IDLE_S)
-            while len(self._queue) and not self._is_closed:
-                self._send()
-        self._drop_queue("shutdown")
-        if self._closes_exporter and not self._is_done:
-            self._close_exporter()
-        self._is_done = True
-
-    def _send(self) -> None:
-        batch = self._queue.take(BATCH_SPANS)
-        self._sending = len(batch)
-        try:
-            self._export(batch)
-        finally:
-            self._sending = 0
-
-    def _let_go(self) -> None:
-        self._sending = 0
-
-    def _drop_queue(self, reason: str) -> None:
-        while spans := self._queue.take(BATCH_SPANS):
-            self.drop(len(spans), reason)
 
 
 def _whole(value: Any) -> int:

@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager
 from callspan.exporters.contract import Exporter
 from callspan.model.resource import Resource
 from callspan.model.span import Span
-from callspan.pipeline.lane import Lane, SenderLane
+from callspan.pipeline.lane import Lane
+from callspan.pipeline.sender import SenderLane
 
 
 class Lanes:
@@ -69,15 +70,30 @@ class Lanes:
         for lane in self._lanes:
             yield lane.thread_id
 
-    def tell_losses(self, overflowed: int) -> list[str]:
-        """Say why spans were lost since this was last asked, one line per lane; `overflowed` never reached a lane."""
+    def tell(self, overflowed: int, remaining: int) -> list[str]:
+        """Say what is wrong, one line per lane: why spans were lost since this was last asked, or why some remain.
+
+        `overflowed` spans never reached a lane.
+        """
         errors = []
         for lane in self._lanes:
             lost = lane.lost + overflowed
             if lost > lane.told_lost:
                 lane.told_lost = lost
                 errors.append(f"{lane.name}: {lane.last_error or 'queue full'}")
+            elif remaining and lane.trouble is not None:
+                errors.append(f"{lane.name}: {lane.trouble}")
         return errors
+
+    def hurry(self, *, is_last: bool = False) -> None:
+        """Try now what was to be tried later."""
+        for lane in self._lanes:
+            lane.hurry(is_last=is_last)
+
+    def warn(self) -> None:
+        """Warn of lanes that have been in trouble for long."""
+        for lane in self._lanes:
+            lane.warn()
 
     def start(self) -> None:
         """Start the senders."""

@@ -120,6 +120,7 @@ class Pipeline:
             if self._every_interval is not None:
                 self._every_interval()
             self._warn_of_overflow()
+            self.lanes.warn()
             guard.log()
 
     def _warn_of_overflow(self) -> None:
@@ -172,6 +173,7 @@ class Pipeline:
         Polls instead of waiting on a lock, so it may be called twice at once, from a signal handler and after a fork.
         On a thread that is itself delivering, as in an exporter, it only says what is left.
         """
+        self.lanes.hurry()
         start = moved_at = time.monotonic()
         target, progress, pause = self.buffer.offered, self._progress(), _POLL_S[0]
         while self._settled() < min(target, self.buffer.offered):  # fewer were offered after a fork
@@ -185,7 +187,7 @@ class Pipeline:
             time.sleep(min(pause, max(start + timeout_s - now, 0)))
             pause = min(pause * 1.5, _POLL_S[1])
         remaining = max(min(target, self.buffer.offered) - self._settled(), 0)
-        errors = self.lanes.tell_losses(self.buffer.dropped)
+        errors = self.lanes.tell(self.buffer.dropped, remaining)
         return FlushResult(ok=not remaining and not errors, remaining=remaining, errors=errors)
 
     def _nudge(self) -> None:
@@ -220,6 +222,7 @@ class Pipeline:
         Spans that end later are delivered where they end, by the local exporters; for the others they are dropped.
         """
         deadline = time.monotonic() + timeout_s
+        self.lanes.hurry(is_last=True)
         result = self.flush(timeout_s, stall_s)
         if self._is_closed:
             return result
@@ -233,7 +236,8 @@ class Pipeline:
         self.lanes.close_senders(keep, deadline + 2 * _GRACE_S)
         guard.log()
         if result.remaining:
-            guard.warn("closing", f"{result.remaining} spans were not delivered in time; see callspan.stats()")
+            why = f" ({'; '.join(result.errors)})" if result.errors else ""
+            guard.warn("closing", f"{result.remaining} spans were not delivered in time{why}; see callspan.stats()")
         return result
 
     def _close_local(self, keep: Collection[Exporter], deadline: float) -> None:
