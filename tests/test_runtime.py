@@ -160,6 +160,29 @@ def test_other_settings_replace_the_pipeline_and_the_old_one_drains():
     assert list(conserved()) == ["new"]
 
 
+def test_roots_deliver_before_they_return_where_that_is_wanted():
+    memory = MemoryExporter()
+    callspan.configure(exporters=[memory], flush_on="root")
+
+    @callspan.chain
+    def outer() -> int:
+        double(1)
+        return len(memory.spans)
+
+    assert outer() == 0
+    assert [span.name for span in memory.spans] == ["double", "outer"]
+    callspan.configure(exporters=[memory], flush_on="never")
+    assert runtime._recorder is not None
+    assert runtime._recorder.sink == runtime.pipeline.offer  # type: ignore[union-attr]
+
+
+def test_an_endpoint_in_the_environment_is_where_spans_go(monkeypatch, capsys):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    callspan.configure()
+    assert list(callspan.stats()) == ["otlp"]
+    assert capsys.readouterr().err == ""
+
+
 def test_a_wrong_setting_changes_nothing():
     memory = MemoryExporter()
     callspan.configure(exporters=[memory])

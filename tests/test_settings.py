@@ -50,6 +50,12 @@ GOOD = [
     ("OTEL_RESOURCE_ATTRIBUTES", "a=1,b=two%20words, c = d=e ,", "resource", {"a": "1", "b": "two words", "c": "d=e"}),
     ("OTEL_RESOURCE_ATTRIBUTES", "a=1,a=2", "resource", {"a": "2"}),
     ("OTEL_RESOURCE_ATTRIBUTES", "a=", "resource", {"a": ""}),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318", "exporters", ("otlp",)),
+    ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "HTTPS://collector/v1/traces", "exporters", ("otlp",)),
+    ("CALLSPAN_FLUSH_ON", "root", "flush_on", "root"),
+    ("CALLSPAN_FLUSH_ON", " Never ", "flush_on", "never"),
+    ("AWS_LAMBDA_FUNCTION_NAME", "shop", "flush_on", "root"),
+    ("K_SERVICE", "shop", "flush_on", "root"),
 ]
 
 
@@ -79,6 +85,9 @@ BAD = [
     ("CALLSPAN_CAPTURE_CONTENT", "-1", "true or false"),
     ("OTEL_RESOURCE_ATTRIBUTES", "hush", "key=value pairs separated by commas"),
     ("OTEL_RESOURCE_ATTRIBUTES", "a=1,=hush", "key=value pairs separated by commas"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "hush:4318", "a URL that starts with http:// or https://"),
+    ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "file:///hush", "a URL that starts with http:// or https://"),
+    ("CALLSPAN_FLUSH_ON", "hush", "root or never"),
     ("CALLSPAN_DISABLED", "hush", "true or false"),
     ("OTEL_SDK_DISABLED", "hush", "true or false"),
 ]
@@ -157,6 +166,21 @@ def test_our_variables_win_over_those_of_opentelemetry():
     assert read(environ=EVERYTHING).service_name == "otel"
 
 
+def test_an_endpoint_chooses_the_exporter_only_where_nobody_else_does():
+    endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
+    assert not read(environ=endpoint).is_default_exporter
+    assert read(exporters=["file"], environ=endpoint).exporters == ("file",)
+    assert read(environ={**endpoint, "CALLSPAN_EXPORTERS": "memory"}).exporters == ("memory",)
+
+
+def test_where_processes_are_frozen_roots_flush_unless_somebody_says_no():
+    frozen = {"AWS_LAMBDA_FUNCTION_NAME": "shop"}
+    assert read(flush_on="never", environ=frozen).flush_on == "never"
+    assert read(environ={**frozen, "CALLSPAN_FLUSH_ON": "never"}).flush_on == "never"
+    assert read(flush_on="root", environ={"CALLSPAN_FLUSH_ON": "never"}).flush_on == "root"
+    assert not read(environ=frozen).is_same_as(read(environ={}))
+
+
 def test_a_service_name_in_the_resource_argument_is_an_argument():
     assert read(resource={"service.name": "argument"}, environ=EVERYTHING).service_name == "argument"
     assert read("first", resource={"service.name": "second"}).service_name == "first"
@@ -216,6 +240,8 @@ NO_LIST = 'give a list, as in exporters=["file"]'
         ({"sample_rate": [1]}, "sample_rate: got list; give a number from 0 to 1"),
         ({"capture_content": "no"}, "capture_content: got str; give True or False"),
         ({"capture_content": 0}, "capture_content: got int; give True or False"),
+        ({"flush_on": "exit"}, 'flush_on: got str; give "root" or "never"'),
+        ({"flush_on": True}, 'flush_on: got bool; give "root" or "never"'),
         ({"resource": "a=1"}, 'resource: got str; give a dictionary, as in {"deployment.environment.name": "prod"}'),
         (
             {"resource": [("a", 1)]},

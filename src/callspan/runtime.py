@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from callspan import settings
 from callspan.capture import openers
@@ -16,9 +16,10 @@ from callspan.exporters import registry
 from callspan.guard import guard
 from callspan.model import resource as resources
 from callspan.pipeline.counters import FlushResult, Stats
+from callspan.pipeline.roots import RootFlush
 from callspan.pipeline.worker import Pipeline
 from callspan.recording.clock import Clock
-from callspan.recording.otel import quiet
+from callspan.recording.otel import is_entry, quiet
 from callspan.recording.recorder import Recorder
 from callspan.recording.sampling import bound_of
 
@@ -69,7 +70,8 @@ class Runtime:
             quiet=quiet,
             every_interval=clock.anchor,
         )
-        recorder = Recorder(pipeline.offer, bound_of(wanted.sample_rate), clock)
+        sink = pipeline.offer if wanted.flush_on == "never" else RootFlush(pipeline, is_entry).offer
+        recorder = Recorder(sink, bound_of(wanted.sample_rate), clock)
         if wanted.is_default_exporter:
             path = getattr(exporters[0], "path", None)
             settings.say_once(f"callspan: writing spans to {path}; look at them with: callspan view {_shown(path)}")
@@ -159,22 +161,27 @@ def configure(
     sample_rate: float | None = None,
     capture_content: bool | None = None,
     resource: Mapping[str, Any] | None = None,
+    flush_on: Literal["root", "never"] | None = None,
 ) -> None:
     """Start recording. Nothing touches disk or network, and no thread starts, before the first span.
 
     service_name: how backends name this application; else `CALLSPAN_SERVICE_NAME`, else `OTEL_SERVICE_NAME`.
-    exporters: names ("file", "memory", or what other packages bring) or objects; else `CALLSPAN_EXPORTERS`, else a file
-        `.callspan/spans.jsonl` below the working directory, which is said once on stderr.
+    exporters: names ("file", "otlp", "http", "console", "memory", or what other packages bring) or objects; else
+        `CALLSPAN_EXPORTERS`; else "otlp" where `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is
+        set; else a file `.callspan/spans.jsonl` below the working directory, which is said once on stderr.
     sample_rate: share of traces that is recorded, from 0 to 1; else `CALLSPAN_SAMPLE_RATE`, else all.
     capture_content: False to record no prompts, answers, arguments, documents or exception texts; else
         `CALLSPAN_CAPTURE_CONTENT`, else True.
     resource: attributes of this process, beside those of `OTEL_RESOURCE_ATTRIBUTES`.
+    flush_on: "root" to deliver whenever a root span ends, on its thread, which waits two seconds at most: for functions
+        that are frozen once they have answered; else `CALLSPAN_FLUSH_ON`, else "root" on AWS Lambda and Google Cloud
+        Run, "never" elsewhere.
 
     Called again with equal arguments it does nothing; with others it swaps, and the old pipeline drains first. Raises
     `ConfigurationError` for an argument that cannot be meant; a wrong environment variable only warns. Does nothing
     while `CALLSPAN_DISABLED` or `OTEL_SDK_DISABLED` is true.
     """
-    runtime.configure(settings.read(service_name, exporters, sample_rate, capture_content, resource))
+    runtime.configure(settings.read(service_name, exporters, sample_rate, capture_content, resource, flush_on=flush_on))
 
 
 def flush(timeout_s: float = 5.0) -> FlushResult:

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from callspan.errors import ConfigurationError
 from callspan.guard import guard
@@ -22,6 +22,10 @@ _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("0", "false", "no", "off")
 _MAX_TEXT: Final = 65_536
 _LONGEST_S: Final = 30 * 86_400
+_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_FROZEN_BETWEEN: Final = ("AWS_LAMBDA_FUNCTION_NAME", "K_SERVICE")  # Lambda, Cloud Run and its functions
+
+FlushOn = Literal["root", "never"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Settings:
     sample_rate: float = 1.0
     capture_content: bool = True
     resource: Mapping[str, Any] = field(default_factory=dict)
+    flush_on: FlushOn = "never"
     is_default_exporter: bool = False
 
     def is_same_as(self, other: Settings | None) -> bool:
@@ -54,10 +59,13 @@ def read(
     capture_content: bool | None = None,  # noqa: FBT001 - named by its only caller
     resource: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] = os.environ,
+    *,
+    flush_on: str | None = None,
 ) -> Settings:
     """Check the arguments and fill up from the environment. Raises `ConfigurationError` for a wrong argument."""
     env = Environment(environ)
     chosen = _exporters(exporters) if exporters is not None else env.read("CALLSPAN_EXPORTERS", _names)
+    chosen = chosen or (("otlp",) if any(env.read(name, _as_url) for name in _ENDPOINTS) else ())
     attributes = _attributes(resource)
     return Settings(
         service_name=_text("service_name", service_name)
@@ -70,6 +78,7 @@ def read(
         if capture_content is not None
         else env.first(True, "CALLSPAN_CAPTURE_CONTENT", _as_switch),  # noqa: FBT003
         resource={**(env.read("OTEL_RESOURCE_ATTRIBUTES", _pairs) or {}), **attributes},
+        flush_on=_flush_on(flush_on, env),
         is_default_exporter=not chosen,
     )
 
@@ -162,6 +171,17 @@ def _rate(value: Any) -> float:
     return float(value)
 
 
+def _flush_on(given: Any, env: Environment) -> FlushOn:
+    """Return when to flush unasked. Processes that are frozen between requests may not wait for the worker."""
+    if given is not None:
+        try:
+            return _as_flush_on(given)
+        except (ValueError, AttributeError):
+            raise ConfigurationError("flush_on", given, 'give "root" or "never"') from None
+    is_frozen = any(env.read(name, _name) for name in _FROZEN_BETWEEN)
+    return env.first("root" if is_frozen else "never", "CALLSPAN_FLUSH_ON", _as_flush_on)
+
+
 def _exporters(value: Any) -> tuple[Any, ...]:
     given = [name for name in value.split(",") if name.strip()] if isinstance(value, str) else value
     if not isinstance(given, Sequence) or isinstance(given, bytes | bytearray) or not given:
@@ -209,6 +229,21 @@ def _as_rate(raw: str) -> float:
     if not 0 <= value <= 1:
         raise ValueError("a number from 0 to 1")
     return value
+
+
+def _as_url(raw: str) -> str:
+    """Take what may be a URL; whoever sends to it checks the rest."""
+    if not raw.lower().startswith(("http://", "https://")):
+        raise ValueError("a URL that starts with http:// or https://")
+    return raw
+
+
+def _as_flush_on(raw: str) -> FlushOn:
+    if raw.lower() == "root":
+        return "root"
+    if raw.lower() == "never":
+        return "never"
+    raise ValueError("root or never")
 
 
 def _as_switch(raw: str) -> bool:

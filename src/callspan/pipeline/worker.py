@@ -168,10 +168,16 @@ class Pipeline:
     # -- from outside ----------------------------------------------------------------------------------------------
 
     def flush(self, timeout_s: float, stall_s: float | None = None) -> FlushResult:
+        """Wait as `settle` does, and say what was lost since the last flush."""
+        remaining = self.settle(timeout_s, stall_s)
+        errors = self.lanes.tell(self.buffer.dropped, remaining)
+        return FlushResult(ok=not remaining and not errors, remaining=remaining, errors=errors)
+
+    def settle(self, timeout_s: float, stall_s: float | None = None) -> int:
         """Wait until everything ended so far is settled, at most `timeout_s`; give up after `stall_s` without progress.
 
-        Polls instead of waiting on a lock, so it may be called twice at once, from a signal handler and after a fork.
-        On a thread that is itself delivering, as in an exporter, it only says what is left.
+        Return how many spans are left. Polls instead of waiting on a lock, so it may be called twice at once, from a
+        signal handler and after a fork. On a thread that is itself delivering, as in an exporter, it does not wait.
         """
         self.lanes.hurry()
         start = moved_at = time.monotonic()
@@ -186,9 +192,7 @@ class Pipeline:
             self._nudge()
             time.sleep(min(pause, max(start + timeout_s - now, 0)))
             pause = min(pause * 1.5, _POLL_S[1])
-        remaining = max(min(target, self.buffer.offered) - self._settled(), 0)
-        errors = self.lanes.tell(self.buffer.dropped, remaining)
-        return FlushResult(ok=not remaining and not errors, remaining=remaining, errors=errors)
+        return max(min(target, self.buffer.offered) - self._settled(), 0)
 
     def _nudge(self) -> None:
         if len(self.buffer):

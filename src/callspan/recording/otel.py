@@ -82,6 +82,17 @@ def restore(current: Context, outer: Context, keys: Iterable[str]) -> Context:
     return Context(restored)
 
 
+def is_entry(span: Span) -> bool:
+    """Return whether a span that ends here is the first of ours: nothing above it, or above it somebody else's span.
+
+    To be asked on the thread that ended it, once its context was left.
+    """
+    if span.parent_id is None:
+        return True
+    around = get_context().get(SPAN_KEY)
+    return around is not None and type(around) is not Span
+
+
 class quiet:  # noqa: N801 - used like a function
     """Record nothing in the block, here and in every instrumentation that honours OpenTelemetry's suppression."""
 
