@@ -43,7 +43,9 @@ ARROWS: dict[str, set[str]] = {
     "runtime": GROUND | DELIVERY | RECORDING,
     # the reading side
     "reading": GROUND | {"model"},
-    "cli": GROUND | {"reading", "model"},
+    "evaluation": GROUND | {"reading", "model"},
+    "analysis": GROUND | {"evaluation", "reading", "model"},
+    "cli": GROUND | {"analysis", "evaluation", "reading", "model"},
     "__main__": {"cli"},
     # the front door, and what tests are written with
     "__init__": GROUND | DELIVERY | RECORDING | {"runtime", "testing"},
