@@ -30,7 +30,10 @@ class Agreement:
         """Return the confusion table with its head: rows are the first judge's labels, columns the second's."""
         labels = self.labels
         head: list[str | int] = ["", *labels]
-        return [head, *([row, *(self.confusion.get((row, column), 0) for column in labels)] for row in labels)]
+        return [head, *(self._row(label) for label in labels)]
+
+    def _row(self, label: str) -> list[str | int]:
+        return [label, *(self.confusion.get((label, other), 0) for other in self.labels)]
 
 
 def agreement(first: Mapping[Hashable, str], second: Mapping[Hashable, str]) -> Agreement:
