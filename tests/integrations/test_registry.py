@@ -12,7 +12,7 @@ import callspan
 from callspan.errors import ConfigurationError
 from callspan.guard import guard
 from callspan.integrations import registry
-from callspan.integrations.contract import Versions
+from callspan.integrations.contract import Options, Versions
 from callspan.integrations.registry import InstrumentHandle, Registry
 
 
@@ -127,6 +127,70 @@ def test_too_old_and_newer_than_tested(use):
     assert old == f"old      skipped: pytest {pytest.__version__} is too old: 999 and later are supported"
     assert new == "new      patched everything (newer than tested)"
     assert unknown == "unknown  patched everything"
+
+
+# -- options -----------------------------------------------------------------------------------------------------------
+
+
+class Optional(Fake):
+    """An integration with options, which notes what held whenever it was attached."""
+
+    def __init__(self, name="fake", **values):
+        super().__init__(name)
+        self.options = Options(**(values or {"detail": ("usual", "full")}))
+
+    def attach(self):
+        self.log.append({option: self.options[option] for option in self.options.names})
+
+
+def test_options_go_to_the_integrations_that_know_them(use):
+    first, second, plain = Optional("a"), Optional("b", usage=("asked", "injected"), others=(False, True)), Fake("c")
+    use(first, second, plain)
+    handle = callspan.instrument(detail="full", others=True)
+    assert first.log == [{"detail": "full"}]
+    assert second.log == [{"usage": "asked", "others": True}]
+    assert plain.log == ["attach"]
+    handle.undo()
+    callspan.instrument("a")
+    assert first.log == [{"detail": "full"}, "detach", {"detail": "usual"}]
+
+
+def test_an_option_of_what_is_on_already_holds_from_then_on(use):
+    fake = Optional()
+    use(fake)
+    callspan.instrument("fake")
+    assert str(callspan.instrument("fake", detail="full")) == "fake  already on: patched everything"
+    callspan.instrument()
+    assert fake.log == [{"detail": "usual"}, {"detail": "full"}]
+    assert fake.options["detail"] == "full"
+
+
+def test_an_option_that_does_not_exist(use):
+    fake = Optional("a")
+    use(fake, Optional("b", usage=("asked", "injected")), Fake("c"))
+    with pytest.raises(
+        ConfigurationError, match=r"there is no option 'detial'; the options are: detail \(a\), usage \(b\)"
+    ):
+        callspan.instrument(detail="full", detial="full")
+    with pytest.raises(ConfigurationError, match="there is no option 'detail'; the options are: none here"):
+        callspan.instrument("c", detail="full")
+    assert fake.log == []
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"detail": "ful"}, r"instrument\(detail=...\): got str; give 'usual' or 'full'"),
+        ({"others": 1}, r"instrument\(others=...\): got int; give False or True"),
+        ({"others": None}, "got NoneType; give False or True"),
+    ],
+)
+def test_a_value_that_an_option_cannot_have(use, options, complaint):
+    fake = Optional("a", detail=("usual", "full"), others=(False, True))
+    use(fake)
+    with pytest.raises(ConfigurationError, match=complaint):
+        callspan.instrument(**options)
+    assert fake.log == []
 
 
 # -- what is refused ---------------------------------------------------------------------------------------------------

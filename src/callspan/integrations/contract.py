@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from callspan.errors import ConfigurationError
 
 
 class Versions(NamedTuple):
@@ -43,11 +46,54 @@ def numbers_of(version: str) -> tuple[int, ...]:
     return tuple(map(int, found[0].split("."))) if found else ()
 
 
+class Options:
+    """The keywords of `instrument()` that an integration understands, and what was chosen.
+
+    Each has a few possible values, the first of which holds unless another is chosen.
+
+    >>> options = Options(detail=("usual", "full"))
+    >>> options.choose({"detail": "full", "of_another_integration": True})
+    >>> options["detail"]
+    'full'
+    """
+
+    def __init__(self, **values: tuple[Any, ...]) -> None:
+        """Know the options by their possible values."""
+        self._values = values
+        self._chosen = {name: possible[0] for name, possible in values.items()}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The keywords."""
+        return (*self._values,)
+
+    def __getitem__(self, name: str) -> Any:
+        """Return what holds now."""
+        return self._chosen[name]
+
+    def check(self, given: Mapping[str, Any]) -> None:
+        """Raise `ConfigurationError` for a value that an option of ours cannot have."""
+        for name, value in given.items():
+            possible = self._values.get(name)
+            if possible is not None and not any(type(value) is type(one) and value == one for one in possible):
+                spelled = " or ".join(map(repr, possible))
+                raise ConfigurationError(f"instrument({name}=...)", value, f"give {spelled}")
+
+    def choose(self, given: Mapping[str, Any]) -> None:
+        """Let the values of our own options hold from now on."""
+        self._chosen.update({name: value for name, value in given.items() if name in self._values})
+
+    def reset(self) -> None:
+        """Let every option have its first value again."""
+        self._chosen = {name: possible[0] for name, possible in self._values.items()}
+
+
 @runtime_checkable
 class Integration(Protocol):
-    """Watches one library. Its four methods and fields are all that `instrument()` needs.
+    """Watches one library. Its methods and fields are all that `instrument()` needs.
 
     `name` is what users write, and the name of the extra that installs the library; `library` is what they import.
+    An integration with choices to make has a field `options` beside these: `Options`, chosen before it is attached.
     """
 
     name: str
@@ -57,7 +103,8 @@ class Integration(Protocol):
     def attach(self) -> None:
         """Start to watch: now if the library is loaded, else as soon as it is. Never import it.
 
-        Attaching twice changes nothing. May raise anything where the library is not as expected.
+        Attaching twice changes nothing but what other options ask for. May raise anything where the library is not as
+        expected.
         """
 
     def detach(self) -> None:

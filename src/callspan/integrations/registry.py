@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
 from callspan.errors import ConfigurationError
 from callspan.guard import guard
-from callspan.integrations.contract import Integration, Versions
+from callspan.integrations.contract import Integration, Options, Versions
 
 _NEEDED: Final = ("attach", "detach", "report")
 
@@ -43,22 +43,29 @@ class Registry:
                 raise ConfigurationError("instrument", name, f"there is no integration {name!r}; use one of: {known}")
         return [_checked(name, self._known[name]) for name in dict.fromkeys(wanted)]
 
-    def attach(self, integration: Integration) -> Result:
-        """Attach one integration where its library is installed and fits, and say what came of it."""
+    def attach(self, integration: Integration, options: Mapping[str, Any] | None = None) -> Result:
+        """Attach one integration where its library is installed and fits, and say what came of it.
+
+        It takes those of the options that are its own; where it is attached already, they hold from now on.
+        """
         name = integration.name
         with self._lock:
-            if name in self._attached:
-                return Result(integration, is_attached=False, text=f"already on: {integration.report()}")
-            reason, note = _judge(integration)
+            is_on = name in self._attached
+            reason, note = ("", "") if is_on else _judge(integration)
             if reason:
                 return Result(integration, is_attached=False, text=f"skipped: {reason}")
             try:
-                integration.attach()
+                own = _options_of(integration)
+                own.choose(options or {})
+                if not is_on or any(option in own.names for option in options or ()):
+                    integration.attach()
                 text = integration.report()
             except Exception as error:  # noqa: BLE001 - a library that is not as expected must not stop the program
                 guard.note(f"attaching {name}", error)
                 return Result(integration, is_attached=False, text=f"skipped: {type(error).__name__}: {error}")
             self._attached[name] = integration
+        if is_on:
+            return Result(integration, is_attached=False, text=f"already on: {text}")
         return Result(integration, is_attached=True, text=f"{text} ({note})" if note else text)
 
     def detach(self, integration: Integration) -> None:
@@ -69,6 +76,7 @@ class Registry:
                     integration.detach()
                 except Exception as error:  # noqa: BLE001
                     guard.note(f"detaching {integration.name}", error)
+                _options_of(integration).reset()
 
 
 class Result(NamedTuple):
@@ -122,6 +130,23 @@ def _checked(name: str, load: Callable[[], Integration]) -> Integration:
     return integration
 
 
+def _options_of(integration: Integration) -> Options:
+    """Return the options that an integration has; most have none."""
+    options = getattr(integration, "options", None)
+    return options if isinstance(options, Options) else Options()
+
+
+def _check_options(chosen: list[Integration], options: Mapping[str, Any]) -> None:
+    """Raise `ConfigurationError` for an option that none of the chosen integrations has, and for a wrong value."""
+    for integration in chosen:
+        _options_of(integration).check(options)
+    known = {name: integration.name for integration in chosen for name in _options_of(integration).names}
+    for name, value in options.items():
+        if name not in known:
+            spelled = ", ".join(f"{option} ({of})" for option, of in known.items()) or "none here"
+            raise ConfigurationError("instrument", value, f"there is no option {name!r}; the options are: {spelled}")
+
+
 def _judge(integration: Integration) -> tuple[str, str]:
     """Return why an integration cannot be attached, if so, and what to know of the installed version, if anything."""
     if not _is_installed(integration.library):
@@ -150,12 +175,13 @@ def _version_of(distribution: str) -> str:
 REGISTRY: Final = Registry({"openai": _openai})
 
 
-def instrument(*names: str) -> InstrumentHandle:
+def instrument(*names: str, **options: Any) -> InstrumentHandle:
     """Watch libraries that make model calls, from now on; with no names, every supported one that is installed.
 
     They may be imported before or after. Nothing is recorded until `configure()`. `print(handle)` says what is watched
-    and what was skipped and why; `handle.undo()` takes it back. Raises `ConfigurationError` for a name that does not
-    exist, and for a library that is named but not installed.
+    and what was skipped and why; `handle.undo()` takes it back. Options go to the integrations that know them, and hold
+    until these are detached. Raises `ConfigurationError` for a name or an option that does not exist, and for a library
+    that is named but not installed.
 
     >>> handle = instrument()
     >>> handle.undo()
@@ -165,7 +191,8 @@ def instrument(*names: str) -> InstrumentHandle:
         if not _is_installed(integration.library):
             fix = f"{integration.library} is not installed; run: pip install 'callspan[{integration.name}]'"
             raise ConfigurationError("instrument", integration.name, fix)
-    return InstrumentHandle(REGISTRY, [REGISTRY.attach(integration) for integration in chosen])
+    _check_options(chosen, options)
+    return InstrumentHandle(REGISTRY, [REGISTRY.attach(integration, options) for integration in chosen])
 
 
 def uninstrument(*names: str) -> None:
