@@ -30,7 +30,7 @@ def finished(kind: Kind = "llm", name: str = "chat", **given: Any) -> Span:
     span = Span()
     for slot in ("component", "error", "events", "input", "links", "output", "parent_id", "prompts", "reader", "scope"):
         setattr(span, slot, None)
-    for slot in ("site", "attributes", "status_message", "stream", "trace_state", "truncated"):
+    for slot in ("site", "attributes", "provider_call", "status_message", "stream", "trace_state", "truncated"):
         setattr(span, slot, None)
     span.kind, span.name = kind, name
     span.trace_id, span.span_id = TRACE_ID, SPAN_ID

@@ -22,6 +22,7 @@ from callspan.model.resource import describe
 from callspan.model.span import Span
 from callspan.pipeline.limits import limit
 from callspan.pipeline.redaction import redact
+from callspan.pipeline.repeats import Repeats
 from callspan.recording.clock import Clock
 from callspan.recording.ids import IdSource
 from callspan.recording.recorder import Recorder
@@ -73,10 +74,12 @@ def capture(*, deterministic: bool = False) -> Iterator[CapturedSpans]:
     """
     spans = CapturedSpans()
     resource = describe("test")
+    repeats = Repeats()
 
     def keep(span: Span) -> None:
         try:
             span.open_facts()
+            repeats.check(span)
             redact(span)
             limit(span)
             spans.append(SpanRecord.from_span(span, resource))

@@ -94,6 +94,7 @@ class Span:
         "output",
         "parent_id",
         "prompts",
+        "provider_call",
         "reader",
         "scope",
         "site",
@@ -130,7 +131,8 @@ class Span:
     prompts: list[Any] | None  # rendered prompts that were seen while freezing
     reader: Callable[[Span, Facts], None] | None  # turns input and output into finer facts, in the worker
     stream: tuple[int, int | None] | None  # chunks, nanoseconds from start to the first one
-    usage_below: bool  # a child reported the usage of the same model call
+    usage_below: bool  # another span reports the usage of the same model call
+    provider_call: Any  # of a framework's span: AWAITED, then that of its provider's call; see recording.claims
     status: int
     status_message: str | None
     outcome: Outcome

@@ -21,6 +21,7 @@ from callspan.pipeline.lane import BATCH_SPANS
 from callspan.pipeline.lanes import Lanes
 from callspan.pipeline.limits import limit
 from callspan.pipeline.redaction import redact, redact_resource
+from callspan.pipeline.repeats import Repeats
 from callspan.pipeline.threads import Attendant, is_importing
 
 _INTERVAL_S: Final = 0.5
@@ -56,6 +57,7 @@ class Pipeline:
         self._capture_content = capture_content
         self._quiet = quiet
         self._every_interval = every_interval
+        self._repeats = Repeats()
         self._is_closed = False
         self._prepare()
         _pipelines.add(self)
@@ -156,6 +158,7 @@ class Pipeline:
     def _make_ready(self, span: Span) -> bool:
         try:
             span.open_facts()
+            self._repeats.check(span)
             if not self._capture_content:
                 strip_content(span)
             redact(span)

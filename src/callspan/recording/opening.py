@@ -8,6 +8,7 @@ from callspan.guard import guard
 from callspan.model.facts import MISSING, Facts
 from callspan.model.span import Snapshot, Span
 from callspan.recording import results
+from callspan.recording.joining import join_call
 from callspan.recording.plain import plain
 from callspan.recording.snapshot import thaw
 
@@ -15,7 +16,7 @@ from callspan.recording.snapshot import thaw
 def open_facts(span: Span) -> Facts:
     """Fill `span.facts` from what was frozen; a part that cannot be read is left out and noted."""
     facts = span.facts = Facts()
-    for part in (_open_values, _open_scope, _open_attributes, _open_prompts, _open_stream, _read):
+    for part in (_open_values, _open_scope, _open_attributes, _open_prompts, _open_stream, _read, join_call):
         try:
             part(span, facts)
         except Exception as error:  # noqa: BLE001 - one odd value must not cost the span

@@ -97,7 +97,7 @@ class Recorder:
         span._recording = self  # noqa: SLF001 - the recorder is the other half of a span
         span.name, span.kind, span.component = site.name, site.kind, site.component
         span.reader = site.reader
-        span.site, span.scope = site, scope
+        span.site, span.scope, span.provider_call = site, scope, site.provider_call
         span.trace_id, span.span_id = trace_id, random_bits(64) or 1
         span.parent_id, span.trace_state = parent_id, trace_state
         span.end_ns, span.size = 0, 512

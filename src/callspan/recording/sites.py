@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from callspan.model.facts import ToolFacts
     from callspan.model.kinds import Kind
+
+
+class Awaited:
+    """Says, as `Span.provider_call`, that no call of a provider has been seen yet."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Name it."""
+        return "AWAITED"
+
+
+AWAITED: Final = Awaited()
 
 
 class Site:
@@ -18,6 +31,8 @@ class Site:
     callables. `function` is kept for tools, whose description the worker reads. `open_objects` says that results may
     be objects whose stored fields are the facts (documents, answers). `awaited` says of a generator that it is a
     coroutine of the old kind: what it returns is the output, and what it yields is for the event loop.
+    `awaits_provider` says of a framework's hook that a provider's call below may write its facts into the span, and
+    `may_repeat` that its answer may be one that another span tells of too: then the later one leaves usage out.
     """
 
     __slots__ = (
@@ -28,10 +43,12 @@ class Site:
         "defaults",
         "function",
         "kind",
+        "may_repeat",
         "metadata",
         "name",
         "open_objects",
         "parameters",
+        "provider_call",
         "reader",
         "reduce",
         "select_input",
@@ -65,6 +82,8 @@ class Site:
         open_objects: bool = False,
         vectors: str = "full",
         awaited: bool = False,
+        awaits_provider: bool = False,
+        may_repeat: bool = False,
     ) -> None:
         """Hold what was found out at decoration time."""
         self.name = name
@@ -87,6 +106,8 @@ class Site:
         self.open_objects = open_objects
         self.vectors = vectors
         self.awaited = awaited
+        self.provider_call = AWAITED if awaits_provider else None  # of each span, at first
+        self.may_repeat = may_repeat or awaits_provider
 
     def name_values(self, values: list[Any], keywords: tuple[str, ...]) -> dict[str, Any]:
         """Put names to the values of a call: positional parameters, `*args` as one list, then the keywords.

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from callspan.capture.call import Call
 from callspan.capture.patching import Patches, when_imported
+from callspan.capture.providers import open_provider_call
 from callspan.capture.streams import StreamWatch, tee
 from callspan.capture.switch import switch
 from callspan.guard import guard
@@ -107,8 +108,7 @@ async def _watch_async(wrapped: Callable[..., Any], client: Any, args: tuple[Any
 
 def open_exchange(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:
     """Open the call of a request; None where it asks no model, or where nothing is recorded."""
-    open_block = switch.open_block
-    if open_block is None:
+    if switch.open_block is None:
         return None
     try:
         options = args[1] if len(args) > 1 else kwargs["options"]
@@ -119,7 +119,7 @@ def open_exchange(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
         if options.extra_json and type(body) is dict:
             body = {**body, **options.extra_json}
         body, prompts = request.take_prompts(body)
-        call = open_block(endpoint.site, body)
+        call = open_provider_call(endpoint.site, body)
     except Exception as error:  # noqa: BLE001 - our fault must not become the user's
         guard.note("opening a request of openai", error)
         return None
@@ -157,7 +157,7 @@ class Exchange:
             self._base_url = client.base_url
             self._is_azure = "_api_version" in vars(client)
             parent = call.parent
-            if type(parent) is Span and parent.kind == span.kind == "llm":
+            if type(parent) is Span and parent.kind == span.kind and span.provider_call is None:
                 self._parent = parent
             model, count = (body.get("model"), body.get("n")) if type(body) is dict else (None, None)
             if type(model) is str:

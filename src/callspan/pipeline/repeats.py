@@ -1,0 +1,55 @@
+"""Finds answers that two spans tell of with no context that links them, so that their tokens are counted once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final, NamedTuple
+
+from callspan.model.span import Span
+
+KEPT: Final = 1_024
+
+
+class _Told(NamedTuple):
+    """What was told of an answer: its counts, and whether its span may repeat what another one tells."""
+
+    input_tokens: int | None
+    output_tokens: int | None
+    may_repeat: bool
+
+
+class Repeats:
+    """Remembers the answers seen last, by response ID. Used by the worker alone.
+
+    Of two spans with one response ID and the same counts, the later one leaves its usage out, if either comes from a
+    place that may repeat what another span tells (`Site.may_repeat`). Two plain calls of a provider are two answers,
+    whatever their IDs say: some servers give every answer the same one.
+    """
+
+    def __init__(self, kept: int = KEPT) -> None:
+        """Remember at most `kept` IDs."""
+        self._kept = kept
+        self._seen: OrderedDict[str, _Told] = OrderedDict()
+
+    def check(self, span: Span) -> None:
+        """Let the usage of an opened span be left out where it was told before."""
+        facts = span.facts
+        if facts is None or facts.usage is None or span.usage_below:
+            return
+        identity = facts.response.get("id")
+        if not isinstance(identity, str) or not identity:
+            return
+        told = _Told(facts.usage.input_tokens, facts.usage.output_tokens, _may_repeat(span))
+        before = self._seen.get(identity)
+        if before is not None and before[:2] == told[:2] and (before.may_repeat or told.may_repeat):
+            span.usage_below = True
+            return
+        self._seen[identity] = told
+        self._seen.move_to_end(identity)
+        if len(self._seen) > self._kept:
+            self._seen.popitem(last=False)
+
+
+def _may_repeat(span: Span) -> bool:
+    """Return whether another span may tell of the same answer; not of one that a provider's call was joined to."""
+    return span.site is not None and span.site.may_repeat and type(span.provider_call) is not Span
