@@ -10,7 +10,7 @@ from callspan.capture.call import Call, UnsampledCall
 from callspan.capture.switch import switch
 from callspan.guard import guard
 from callspan.model.span import InertSpan, Span
-from callspan.recording.otel import set_context
+from callspan.recording.otel import SPAN_KEY, SUPPRESS_KEY, get_context, set_context
 from callspan.recording.recorder import Opened, Recorder, account
 from callspan.recording.sites import Site
 from callspan.recording.snapshot import freeze
@@ -31,7 +31,14 @@ def opener(recorder: Recorder) -> Callable[[Site, tuple[Any, ...], dict[str, Any
     def open_call(site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
         """Open a call and make it current; None when nothing is recorded and nothing has to be current for it."""
         try:
-            opened = open_span(site)
+            current = get_context()
+            if current:  # what `Recorder.open` finds out too, before anything is called: such calls must cost nothing
+                if current.get(SUPPRESS_KEY):
+                    return None
+                parent = current.get(SPAN_KEY)
+                if type(parent) is InertSpan and parent.trace_id:
+                    return None
+            opened = open_span(site, current)
             if opened is None:
                 return None
             span, own, outer = opened

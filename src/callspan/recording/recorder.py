@@ -49,13 +49,14 @@ class Recorder:
         self.ticks: Final = self.clock.ticks
         self.sampled_out = 0
 
-    def open(self, site: Site) -> Opened | None:
-        """Make a span under what is current; None when nothing is to be recorded here.
+    def open(self, site: Site, outer: Context | None = None) -> Opened | None:
+        """Make a span under what is current in `outer`, here by default; None when nothing is to be recorded here.
 
         Nothing is recorded while suppressed and below an unsampled root; an unsampled root itself comes back inert,
         since it has to be current for what is below. The span's clock starts with `start`.
         """
-        outer = get_context()
+        if outer is None:
+            outer = get_context()
         trace_id = 0
         parent_id = trace_state = None
         scope: Any = None
