@@ -13,8 +13,8 @@ import callspan
 
 NAMES = """
     CallspanError ConfigurationError FlushResult PromptError PromptTemplate __version__ agent chain configure context
-    conversation current_span embedding evaluator flush guardrail instrument llm observe prompt reranker retriever
-    shutdown span stats suppress tool uninstrument using_prompt
+    conversation current_span embedding evaluator extract flush guardrail inject instrument llm observe prompt reranker
+    retriever shutdown span stats suppress tool uninstrument using_prompt
 """.split()  # noqa: SIM905 - as in the page
 
 
@@ -45,6 +45,8 @@ def test_a_name_that_does_not_exist():
         ("context", "user_id tags metadata"),
         ("using_prompt", "rendered"),
         ("suppress", ""),
+        ("inject", "headers conversation"),
+        ("extract", "headers conversation"),
         ("current_span", ""),
         ("flush", "timeout_s"),
         ("shutdown", "timeout_s"),

@@ -29,6 +29,7 @@ ARROWS: dict[str, set[str]] = {
     "typing": set(),
     "guard": set(),
     "settings": GROUND - {"settings"},
+    "signals": {"guard"},
     "model": {"errors", "version"},
     # the column of delivery
     "dialects": GROUND | {"model"},
@@ -40,7 +41,7 @@ ARROWS: dict[str, set[str]] = {
     "capture": GROUND | {"recording", "model"},
     "integrations": GROUND | {"capture", "recording", "model"},
     # they meet here only
-    "runtime": GROUND | DELIVERY | RECORDING,
+    "runtime": GROUND | DELIVERY | RECORDING | {"signals"},
     # the reading side
     "reading": GROUND | {"model"},
     "evaluation": GROUND | {"reading", "model"},

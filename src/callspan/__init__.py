@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         retriever,
         tool,
     )
+    from callspan.capture.propagation import extract, inject
     from callspan.capture.scopes import context, conversation, suppress, using_prompt
     from callspan.capture.spans import current_span, span
     from callspan.errors import CallspanError, ConfigurationError, PromptError
@@ -54,8 +55,10 @@ __all__ = [
     "current_span",
     "embedding",
     "evaluator",
+    "extract",
     "flush",
     "guardrail",
+    "inject",
     "instrument",
     "llm",
     "observe",
@@ -73,6 +76,7 @@ __all__ = [
 
 _PLACES: Final = {
     "capture.decorators": "agent chain embedding evaluator guardrail llm observe reranker retriever tool",
+    "capture.propagation": "extract inject",
     "capture.scopes": "context conversation suppress using_prompt",
     "capture.spans": "current_span span",
     "errors": "CallspanError ConfigurationError PromptError",

@@ -22,6 +22,7 @@ from callspan.recording.clock import Clock
 from callspan.recording.otel import is_entry, quiet
 from callspan.recording.recorder import Recorder
 from callspan.recording.sampling import bound_of
+from callspan.signals import SigtermHandler
 
 EXIT_TIMEOUT_S: Final = 5.0
 EXIT_STALL_S: Final = 2.0
@@ -36,6 +37,7 @@ class Runtime:
         self._settings: settings.Settings | None = None  # None when off
         self._recorder: Recorder | None = None
         self._is_exit_registered = False
+        self._sigterm = SigtermHandler(self.at_sigterm)
         self.pipeline: Pipeline | None = None
 
     def configure(self, wanted: settings.Settings) -> None:
@@ -49,7 +51,8 @@ class Runtime:
             old = self.pipeline
             pipeline.hold()  # it may share an exporter with the old one, which comes first
             self.pipeline, self._recorder, self._settings = pipeline, recorder, wanted
-            openers.turn_on(recorder)
+            openers.turn_on(recorder, carries_conversation=wanted.propagate_conversation)
+            self._sigterm.turn(is_on=wanted.flush_on_sigterm)
             if not self._is_exit_registered:
                 self._is_exit_registered = True
                 atexit.register(self.at_exit)
@@ -88,6 +91,7 @@ class Runtime:
         try:  # without the lock too: whoever holds it does not let go in time, and there is a deadline
             pipeline, self._settings = self.pipeline, None
             openers.turn_off()
+            self._sigterm.turn(is_on=False)
         finally:
             if has_lock:
                 self._lock.release()
@@ -115,6 +119,14 @@ class Runtime:
                 pipeline.close(EXIT_TIMEOUT_S, EXIT_STALL_S)
             except KeyboardInterrupt:
                 return
+
+    def at_sigterm(self, *, is_end: bool) -> None:
+        """Deliver what is left, within the times of an exit; the pipeline goes on unless this `is_end`."""
+        pipeline = self.pipeline
+        if is_end:
+            self.at_exit()
+        elif pipeline is not None and not pipeline.is_closed:
+            pipeline.settle(EXIT_TIMEOUT_S, EXIT_STALL_S)
 
     def after_fork(self) -> None:
         """Start over in a child: another thread may have held the lock, and what was sampled out is the parent's."""
@@ -162,6 +174,8 @@ def configure(
     capture_content: bool | None = None,
     resource: Mapping[str, Any] | None = None,
     flush_on: Literal["root", "never"] | None = None,
+    flush_on_sigterm: bool | None = None,
+    propagate_conversation: bool | None = None,
 ) -> None:
     """Start recording. Nothing touches disk or network, and no thread starts, before the first span.
 
@@ -176,12 +190,28 @@ def configure(
     flush_on: "root" to deliver whenever a root span ends, on its thread, which waits two seconds at most: for functions
         that are frozen once they have answered; else `CALLSPAN_FLUSH_ON`, else "root" on AWS Lambda and Google Cloud
         Run, "never" elsewhere.
+    flush_on_sigterm: True to deliver what is left when the process is asked to end by SIGTERM, before whatever handler
+        is there already has its turn, or before the process ends by the signal; only from the main thread; else
+        `CALLSPAN_FLUSH_ON_SIGTERM`, else False: no signal is touched.
+    propagate_conversation: True to carry conversation, step and user ID in the `baggage` header, in `inject`, `extract`
+        and the middleware, where these are not told otherwise; else `CALLSPAN_PROPAGATE_CONVERSATION`, else False.
 
     Called again with equal arguments it does nothing; with others it swaps, and the old pipeline drains first. Raises
     `ConfigurationError` for an argument that cannot be meant; a wrong environment variable only warns. Does nothing
     while `CALLSPAN_DISABLED` or `OTEL_SDK_DISABLED` is true.
     """
-    runtime.configure(settings.read(service_name, exporters, sample_rate, capture_content, resource, flush_on=flush_on))
+    runtime.configure(
+        settings.read(
+            service_name,
+            exporters,
+            sample_rate,
+            capture_content,
+            resource,
+            flush_on=flush_on,
+            flush_on_sigterm=flush_on_sigterm,
+            propagate_conversation=propagate_conversation,
+        )
+    )
 
 
 def flush(timeout_s: float = 5.0) -> FlushResult:

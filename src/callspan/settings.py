@@ -38,6 +38,8 @@ class Settings:
     capture_content: bool = True
     resource: Mapping[str, Any] = field(default_factory=dict)
     flush_on: FlushOn = "never"
+    flush_on_sigterm: bool = False
+    propagate_conversation: bool = False
     is_default_exporter: bool = False
 
     def is_same_as(self, other: Settings | None) -> bool:
@@ -61,6 +63,8 @@ def read(
     environ: Mapping[str, str] = os.environ,
     *,
     flush_on: str | None = None,
+    flush_on_sigterm: bool | None = None,
+    propagate_conversation: bool | None = None,
 ) -> Settings:
     """Check the arguments and fill up from the environment. Raises `ConfigurationError` for a wrong argument."""
     env = Environment(environ)
@@ -74,11 +78,11 @@ def read(
         or env.read("OTEL_SERVICE_NAME", _name),
         exporters=chosen or ("file",),
         sample_rate=_rate(sample_rate) if sample_rate is not None else env.first(1.0, "CALLSPAN_SAMPLE_RATE", _as_rate),
-        capture_content=_switch("capture_content", capture_content)
-        if capture_content is not None
-        else env.first(True, "CALLSPAN_CAPTURE_CONTENT", _as_switch),  # noqa: FBT003
+        capture_content=_switch("capture_content", capture_content, env, default=True),
         resource={**(env.read("OTEL_RESOURCE_ATTRIBUTES", _pairs) or {}), **attributes},
         flush_on=_flush_on(flush_on, env),
+        flush_on_sigterm=_switch("flush_on_sigterm", flush_on_sigterm, env, default=False),
+        propagate_conversation=_switch("propagate_conversation", propagate_conversation, env, default=False),
         is_default_exporter=not chosen,
     )
 
@@ -159,7 +163,9 @@ def _is_sensible(text: str) -> bool:
     return len(text) <= _MAX_TEXT and text.isprintable()
 
 
-def _switch(name: str, value: Any) -> bool:
+def _switch(name: str, value: Any, env: Environment, *, default: bool) -> bool:
+    if value is None:
+        return env.first(default, f"CALLSPAN_{name.upper()}", _as_switch)
     if not isinstance(value, bool):
         raise ConfigurationError(name, value, "give True or False")
     return value

@@ -19,6 +19,7 @@ PAGES = [
     "file-format.md",
     "index.md",
     "privacy.md",
+    "propagation.md",
     "reliability.md",
 ]
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)

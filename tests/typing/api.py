@@ -212,6 +212,15 @@ async def blocks() -> None:
         pass
     with callspan.suppress():
         pass
+    headers: dict[str, str] = {}
+    callspan.inject(headers)
+    callspan.inject(headers, conversation=True)
+    with callspan.extract(headers):
+        pass
+    async with callspan.extract([(b"traceparent", b"00-")], conversation=False):
+        pass
+    callspan.inject(headers, baggage=True)  # type: ignore[call-arg]
+    callspan.extract(None)  # type: ignore[arg-type]
 
 
 template = callspan.PromptTemplate("Name a company that makes {product}.", name="naming")

@@ -22,12 +22,16 @@ STREAM_BYTES: Final = 262_144 + 4096
 
 
 class Switch:
-    """Holds what is on: ways to open calls of decorated functions and blocks, and the recorder; None when off."""
+    """Holds what is on: ways to open calls of decorated functions and blocks, and the recorder; None when off.
 
-    __slots__ = ("open_block", "open_call", "recorder")
+    `carries_conversation` says whether headers carry the conversation where nobody says otherwise.
+    """
+
+    __slots__ = ("carries_conversation", "open_block", "open_call", "recorder")
 
     def __init__(self) -> None:
         """Be off."""
+        self.carries_conversation = False
         self.open_block: OpenBlock | None = None
         self.open_call: OpenCall | None = None
         self.recorder: Recorder | None = None

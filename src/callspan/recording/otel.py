@@ -14,6 +14,7 @@ from typing import Any, Final
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from callspan.model.span import InertSpan, Span
 
@@ -33,6 +34,7 @@ set_context: Final[Callable[[Context], object]] = _variable.set if _is_usual els
 
 _SAMPLED: Final = trace.TraceFlags(trace.TraceFlags.SAMPLED)
 _NOT_SAMPLED: Final = trace.TraceFlags(trace.TraceFlags.DEFAULT)
+_propagator: Final = TraceContextTextMapPropagator()
 
 
 def _make_context(trace_id: int, span_id: int, sampled: bool, trace_state: Any) -> trace.SpanContext:  # noqa: FBT001
@@ -59,12 +61,12 @@ def put_back(span: Any, outer: Context, is_lost: bool = False) -> None:  # noqa:
 
 
 def put_back_keys(own: Context, outer: Context) -> None:
-    """Leave a context that differs from `outer` in scope or suppression only, as `put_back` leaves a span's."""
+    """Leave a context that differs from `outer` in what a block sets, as `put_back` leaves a span's."""
     current = get_context()
     if current is own:
         set_context(outer)
         return
-    keys = [key for key in (SCOPE_KEY, *SUPPRESS_KEYS) if own.get(key) is not outer.get(key)]
+    keys = [key for key in (SPAN_KEY, SCOPE_KEY, *SUPPRESS_KEYS) if own.get(key) is not outer.get(key)]
     if all(current.get(key) is own.get(key) for key in keys):
         set_context(restore(current, outer, keys))
 
@@ -80,6 +82,28 @@ def restore(current: Context, outer: Context, keys: Iterable[str]) -> Context:
     if len(restored) == len(outer) and all(restored.get(key) is value for key, value in outer.items()):
         return outer
     return Context(restored)
+
+
+def read_parent(headers: dict[str, str]) -> trace.Span | None:
+    """Return the span of another process that a `traceparent` header names; None where it names none."""
+    found = trace.get_current_span(_propagator.extract(headers, Context()))
+    return found if found.get_span_context().is_valid else None
+
+
+def write_parent(context: Context) -> dict[str, str]:
+    """Return the headers that name the span which is current in `context`; none where there is none."""
+    headers: dict[str, str] = {}
+    if trace.get_current_span(context).get_span_context().is_valid:
+        _propagator.inject(headers, context)
+    return headers
+
+
+def is_in_trace_of(span: Any, parent: Any) -> bool:
+    """Return whether `span`, if there is one, was made in this process and belongs to the trace of `parent`."""
+    if span is None:
+        return False
+    context = span.get_span_context()
+    return context.is_valid and not context.is_remote and context.trace_id == parent.get_span_context().trace_id
 
 
 def is_entry(span: Span) -> bool:
