@@ -17,11 +17,12 @@ from benchmarks.report import Row
 from benchmarks.shapes import CHUNK_COUNT, SHAPES, Shape
 from callspan.exporters.contract import Batch, ExportResult
 
-# At most so many times the floor, and at most this share of OpenTelemetry with json.dumps.
+# At most so many times the floor, and at most this share of OpenTelemetry with json.dumps. The documents' share is what
+# the floor leaves room for: docs/architecture.md, "Known to fall short".
 TARGETS: dict[str, tuple[float | None, float]] = {
     "two ints": (None, 1 / 8),
     "chat": (3.0, 1 / 6),
-    "documents": (None, 1 / 10),
+    "documents": (1.5, 1 / 5),
     "floats": (None, 1 / 20),
     "stream": (None, 1.0),
 }

@@ -139,10 +139,10 @@ def test_shared_structures_stay_small():
     tower: Any = [1]
     for _ in range(100):
         tower = [tower, tower]
-    started = time.perf_counter()
+    started = time.thread_time()
     (tree,) = thaw(freeze([tower]))
     plain(tree)
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5
 
 
 def test_cycles_end():
@@ -197,9 +197,9 @@ def test_a_chunk_opens_with_its_stream():
 def test_huge_values_take_milliseconds_at_most_and_say_that_they_were_cut(value):
     best = math.inf
     for _ in range(3):
-        started = time.perf_counter()
+        started = time.thread_time()
         snapshot = freeze([value])
-        best = min(best, time.perf_counter() - started)
+        best = min(best, time.thread_time() - started)
     assert best < 0.3  # some 5 ms; more under coverage, on a busy machine
     assert snapshot[3] < 5_000_000
     assert snapshot[4] > 500_000
@@ -217,9 +217,9 @@ def test_thousands_of_items_are_whole():
 
 def test_a_huge_text_is_cut_without_being_copied_whole():
     text = "x" * 50_000_000
-    started = time.perf_counter()
+    started = time.thread_time()
     snapshots = [freeze([text]) for _ in range(100)]
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5
     assert [snapshot[4] for snapshot in snapshots] == [50_000_008] * 100
     assert len(thaw(snapshots[0])[0]) == 262_144 + 4096
 
