@@ -132,6 +132,61 @@ def test_b08_to_thread_carries_the_context(recording):
             assert parent_of[span.span_id].input == span.input["number"]
 
 
+def check_children(spans: list[Any], count: int) -> None:
+    """Check that every `work` is the child of the caller with its number, and every `inside` that of its `work`."""
+    parent_of = parents(spans)
+    works = [span for span in spans if span.name == "work"]
+    assert len(works) == count
+    for span in works:
+        parent = parent_of[span.span_id]
+        assert parent is not None
+        assert (parent.name, parent.input) == ("caller", span.input["number"])
+    for span in spans:
+        if span.name == "inside":
+            assert parent_of[span.span_id].input == {"number": span.input}
+
+
+def test_b08_with_our_help_calls_in_pools_and_threads_are_children(recording):
+    """B8: the same calls with `instrument("threads")`: each is the child of its own caller, from whatever thread."""
+    count = times(200, 1000)
+
+    async def main():
+        async def caller(number):
+            with callspan.span("caller", input=number):
+                return await asyncio.get_running_loop().run_in_executor(None, work, number)
+
+        return await asyncio.gather(*map(caller, range(2 * count, 3 * count)))
+
+    def hand_over(numbers, pool):
+        for number in numbers:
+            with callspan.span("caller", input=number):
+                if pool is None:
+                    thread = threading.Thread(target=work, args=(number,))
+                    thread.start()
+                    handed.append(thread.join)
+                else:
+                    handed.append(pool.submit(work, number).result)
+
+    handed: list[Any] = []
+    handle = callspan.instrument("threads")
+    try:
+        with ThreadPoolExecutor(32) as pool:
+            hand_over(range(count), pool)
+            hand_over(range(count, 2 * count), None)
+            for wait in handed:
+                wait()
+            work(-1)
+            pool.submit(work, -2).result()
+        assert asyncio.run(main()) == [*range(2 * count, 3 * count)]
+    finally:
+        handle.undo()
+    spans = recording.spans
+    parent_of = parents(spans)
+    assert [parent_of[span.span_id] for span in spans if span.input in ({"number": -1}, {"number": -2})] == [None, None]
+    helped = [span for span in spans if span.input not in ({"number": -1}, {"number": -2}, -1, -2)]
+    check_children(helped, 3 * count)
+
+
 # -- B9: event loops ---------------------------------------------------------------------------------------------------
 
 

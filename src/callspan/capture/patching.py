@@ -110,6 +110,35 @@ def when_imported(name: str, action: Callable[[ModuleType], None]) -> None:
         wrapt.register_post_import_hook(hook, name)
 
 
+class LateModule:
+    """A module that may be imported later: `action(module)` runs once it is there, for as long as that is wanted."""
+
+    def __init__(self, name: str, action: Callable[[ModuleType], None]) -> None:
+        """Want nothing yet."""
+        self._name = name
+        self._action = action
+        self._is_wanted = self._is_waiting = False
+
+    def want(self) -> None:
+        """Run the action now, or after the import. What it raises now is for the caller."""
+        self._is_wanted = True
+        module = sys.modules.get(self._name)
+        if module is not None:
+            self._action(module)
+        elif not self._is_waiting:
+            self._is_waiting = True
+            when_imported(self._name, self._when_imported)
+
+    def forget(self) -> None:
+        """Do nothing at an import that is still to come."""
+        self._is_wanted = False
+
+    def _when_imported(self, module: ModuleType) -> None:
+        self._is_waiting = False
+        if self._is_wanted:
+            self._action(module)
+
+
 def _stored(owner: Any, name: str) -> Any:
     """Return what a class or one of its bases stores under a name, unbound, or what a module does."""
     for holder in getattr(owner, "__mro__", (owner,)):

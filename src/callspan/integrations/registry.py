@@ -20,6 +20,12 @@ def _openai() -> Integration:
     return OPENAI
 
 
+def _threads() -> Integration:
+    from callspan.integrations.threads.attach import THREADS  # noqa: PLC0415
+
+    return THREADS
+
+
 class Registry:
     """All integrations, and which of them are attached."""
 
@@ -172,7 +178,7 @@ def _version_of(distribution: str) -> str:
         return "?"
 
 
-REGISTRY: Final = Registry({"openai": _openai})
+REGISTRY: Final = Registry({"openai": _openai, "threads": _threads})
 
 
 def instrument(*names: str, **options: Any) -> InstrumentHandle:

@@ -117,6 +117,25 @@ def is_entry(span: Span) -> bool:
     return around is not None and type(around) is not Span
 
 
+class attached:  # noqa: N801 - used like a function
+    """Make a context current in the block, and again what was current before."""
+
+    __slots__ = ("_context", "_outer")
+
+    def __init__(self, context: Context) -> None:
+        """Take the context of another thread."""
+        self._context = context
+
+    def __enter__(self) -> None:
+        """Attach."""
+        self._outer = get_context()
+        set_context(self._context)
+
+    def __exit__(self, *_: object) -> None:
+        """Restore."""
+        set_context(self._outer)
+
+
 class quiet:  # noqa: N801 - used like a function
     """Record nothing in the block, here and in every instrumentation that honours OpenTelemetry's suppression."""
 
