@@ -226,7 +226,7 @@ def test_two_threads_ask_at_once(spans, monkeypatch):
     context = get_context()
     open_span = claims_opened_in_between = None
 
-    def claim_first(self, site):
+    def claim_first(self, site, around=None):
         nonlocal claims_opened_in_between
         monkeypatch.undo()
 
@@ -238,7 +238,7 @@ def test_two_threads_ask_at_once(spans, monkeypatch):
         thread.start()
         thread.join()
         claims_opened_in_between = outer.span.provider_call
-        return self.open(site)
+        return self.open(site, around)
 
     from callspan.recording.recorder import Recorder
 

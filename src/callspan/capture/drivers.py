@@ -146,7 +146,7 @@ def drive_async_generator(function: AnyFunction, site: Site) -> AnyFunction:
             call.begin_stream()
         try:
             generator = function(*args, **kwargs)
-            step: Any = _first_step(generator)
+            step: Any = first_step(generator)
             while True:
                 item = await step
                 if call is not None:
@@ -190,7 +190,7 @@ def _take(thrown: BaseException, call: Call | None) -> BaseException:
     return thrown
 
 
-def _first_step(generator: Any) -> Any:
+def first_step(generator: Any) -> Any:
     """Start the inner generator with other hooks than the event loop's: the outer one closes it, nobody else.
 
     The hooks are set per thread and looked up by the first `asend` itself, so no other code runs in between.

@@ -10,7 +10,7 @@ from callspan.capture.call import Call, UnsampledCall
 from callspan.capture.switch import switch
 from callspan.guard import guard
 from callspan.model.span import InertSpan, Span
-from callspan.recording.otel import SPAN_KEY, SUPPRESS_KEY, get_context, set_context
+from callspan.recording.otel import SPAN_KEY, SUPPRESS_KEY, Context, get_context, set_context
 from callspan.recording.recorder import Opened, Recorder, account
 from callspan.recording.sites import Site
 from callspan.recording.snapshot import freeze
@@ -70,15 +70,20 @@ def opener(recorder: Recorder) -> Callable[[Site, tuple[Any, ...], dict[str, Any
     return open_call
 
 
-def block_opener(recorder: Recorder) -> Callable[[Site, Any], Call | None]:
+def block_opener(recorder: Recorder) -> Callable[..., Call | None]:
     """Return the function that opens a block, or a call seen by an integration, for one recorder."""
 
-    def open_block(site: Site, given: Any = None) -> Call | None:
-        """Open a call whose input is `given`, unless that is None, and make it current; None when not recorded."""
+    def open_block(site: Site, given: Any = None, around: Context | None = None) -> Call | None:
+        """Open a call whose input is `given`, unless that is None, and make it current; None when not recorded.
+
+        It stands below what is current in `around`, where that is given: a framework may know of another parent.
+        """
         try:
-            opened = recorder.open(site)
+            opened = recorder.open(site, around)
             if opened is None:
                 return None
+            if around is not None:
+                opened = opened[0], opened[1], get_context()  # which is to be current again afterwards
             span, own, _ = opened
             call = make_call(UnsampledCall if type(span) is InertSpan else Call, recorder, opened)
             if type(span) is Span:

@@ -89,9 +89,7 @@ class StreamWatch:
 
     def end_with(self, holder: Any) -> None:
         """End the call when `holder`, the stream or the response around it, is closed or dropped."""
-        finalizer = weakref.finalize(holder, self.drop)
-        finalizer.atexit = False  # what is open at exit is not given up by anyone
-        self._finalizers.append(finalizer)
+        self.end_when_dropped(holder)
         original = getattr(holder, "close", None)
         if original is not None:
             own = vars(holder)
@@ -99,6 +97,12 @@ class StreamWatch:
             if "close" not in own:  # what another tool put there stays where it is, below ours
                 self._closers.append((weakref.ref(holder), weakref.ref(closer)))
             own["close"] = closer
+
+    def end_when_dropped(self, holder: Any) -> None:
+        """End the call when `holder` is dropped."""
+        finalizer = weakref.finalize(holder, self.drop)
+        finalizer.atexit = False  # what is open at exit is not given up by anyone
+        self._finalizers.append(finalizer)
 
     def finish(self) -> None:
         """End the call: the stream ran out."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from callspan.recording.sites import Site
 
     # Both return a `capture.call.Call`, or None where nothing is recorded; naming it here would close a circle.
-    OpenBlock = Callable[[Site, Any], Any]
+    OpenBlock = Callable[..., Any]  # (site, given, around); see openers.block_opener
     OpenCall = Callable[[Site, tuple[Any, ...], dict[str, Any]], Any]
 
 STREAM_BYTES: Final = 262_144 + 4096

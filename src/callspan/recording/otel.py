@@ -18,7 +18,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from callspan.model.span import InertSpan, Span
 
-__all__ = ["Context", "get_context", "put_back", "restore", "set_context"]
+__all__ = ["Context", "below", "get_context", "put_back", "restore", "set_context"]
 
 SPAN_KEY: Final[str] = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
 SCOPE_KEY: Final = "callspan-scope"
@@ -104,6 +104,15 @@ def is_in_trace_of(span: Any, parent: Any) -> bool:
         return False
     context = span.get_span_context()
     return context.is_valid and not context.is_remote and context.trace_id == parent.get_span_context().trace_id
+
+
+def below(span: Any) -> Context:
+    """Return what is current here, with `span`, one of ours, and its scope in the place of what is."""
+    context: dict[str, object] = {**get_context(), SPAN_KEY: span}
+    context.pop(SCOPE_KEY, None)
+    if type(span) is Span and span.scope is not None:
+        context[SCOPE_KEY] = span.scope
+    return Context(context)
 
 
 def is_entry(span: Span) -> bool:
