@@ -13,8 +13,8 @@ import callspan
 
 NAMES = """
     CallspanError ConfigurationError FlushResult PromptError PromptTemplate __version__ agent chain configure context
-    conversation current_span embedding evaluator extract flush guardrail inject instrument llm observe prompt reranker
-    retriever shutdown span stats suppress tool uninstrument using_prompt
+    conversation current_span embedding evaluator extract feedback flush guardrail inject instrument llm observe prompt
+    reranker retriever shutdown span stats suppress tool uninstrument using_prompt
 """.split()  # noqa: SIM905 - as in the page
 
 
@@ -47,6 +47,11 @@ def test_a_name_that_does_not_exist():
         ("suppress", ""),
         ("inject", "headers conversation"),
         ("extract", "headers conversation"),
+        (
+            "feedback",
+            "span name score label comment annotator idempotency_key traceparent trace_id span_id conversation step"
+            " key",
+        ),
         ("current_span", ""),
         ("flush", "timeout_s"),
         ("shutdown", "timeout_s"),

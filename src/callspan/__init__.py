@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         retriever,
         tool,
     )
+    from callspan.capture.feedback import feedback
     from callspan.capture.propagation import extract, inject
     from callspan.capture.scopes import context, conversation, suppress, using_prompt
     from callspan.capture.spans import current_span, span
@@ -56,6 +57,7 @@ __all__ = [
     "embedding",
     "evaluator",
     "extract",
+    "feedback",
     "flush",
     "guardrail",
     "inject",
@@ -76,6 +78,7 @@ __all__ = [
 
 _PLACES: Final = {
     "capture.decorators": "agent chain embedding evaluator guardrail llm observe reranker retriever tool",
+    "capture.feedback": "feedback",
     "capture.propagation": "extract inject",
     "capture.scopes": "context conversation suppress using_prompt",
     "capture.spans": "current_span span",

@@ -8,6 +8,7 @@ import pytest
 from callspan.cli.contents import contents, document_text, embedding_text, pairs, part_text, show
 from callspan.cli.terminal import Terminal
 from callspan.model.facts import PromptUse, ToolFacts
+from callspan.model.feedback import Feedback
 from callspan.model.record import SpanRecord
 from callspan.model.span import Event
 from callspan.model.usage import Usage
@@ -158,3 +159,11 @@ def test_values():
     assert pairs({"a": nested(100_000)}) == "a=nested too deeply to show"
     assert pairs([1, "b"]) == "1, b"
     assert pairs(7) == "7"
+
+
+def test_feedback_shows_who_thought_what():
+    given = Feedback("helpful", "key", 0.5, "up", "That was it.", "ann@example.org", key="order=17")
+    assert lines(finished("evaluator", "feedback helpful", component="feedback", feedback=given)) == [
+        "feedback    helpful 0.5 up on order=17, by ann@example.org",
+        "            That was it.",
+    ]

@@ -4,6 +4,7 @@ import pytest
 
 from callspan.dialects.own import add_own, error_type
 from callspan.model.facts import PromptUse
+from callspan.model.feedback import Feedback
 from callspan.model.kinds import KINDS
 from callspan.model.span import ErrorFacts
 from callspan.model.usage import Usage
@@ -102,3 +103,18 @@ def test_the_type_of_an_error(error, status, outcome, told):
 
     assert error_type(span) == told
     assert own(error=error, status=status, outcome=outcome).get("error.type") == told
+
+
+def test_feedback_has_the_names_of_an_evaluation():
+    given = Feedback("helpful", "key", 1, "up", "Yes.", "ann", "f-1", "order=17")
+    told = own("evaluator", feedback=given)
+    assert {name: value for name, value in told.items() if "evaluation" in name or "feedback" in name} == {
+        "gen_ai.evaluation.name": "helpful",
+        "gen_ai.evaluation.score.value": 1.0,
+        "gen_ai.evaluation.score.label": "up",
+        "gen_ai.evaluation.explanation": "Yes.",
+        "callspan.feedback.target": "key",
+        "callspan.feedback.annotator": "ann",
+        "callspan.feedback.id": "f-1",
+        "callspan.feedback.key": "order=17",
+    }

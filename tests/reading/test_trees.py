@@ -12,6 +12,7 @@ class Sample:
     start_time_unix_ns: int = 0
     end_time_unix_ns: int = 10
     trace_id: str = "t"
+    component: str | None = None
 
 
 def drawn(trace):
@@ -31,6 +32,14 @@ def test_traces_come_by_start_time():
     traces = build_traces([Sample("a", None, 7, trace_id="late"), Sample("a", None, 3, trace_id="early")])
 
     assert [trace.trace_id for trace in traces] == ["early", "late"]
+
+
+def test_feedback_given_later_makes_no_trace_longer():
+    late = {"start_time_unix_ns": 900, "end_time_unix_ns": 900, "component": "feedback"}
+    (trace,) = build_traces([Sample("a", None, 1, 9), Sample("f", "a", **late), Sample("g", None, **late)])
+    assert (trace.start_ns, trace.duration_ns) == (1, 8)
+    (alone,) = build_traces([Sample("f", "gone", **late)])
+    assert (alone.start_ns, alone.duration_ns) == (900, 0)
 
 
 def test_orphans_are_roots():

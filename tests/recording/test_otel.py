@@ -117,6 +117,7 @@ def test_quiet():
 def test_a_span_is_an_entry_where_no_span_of_ours_is_above_it():
     root, below = span_of(), span_of()
     root.parent_id, below.parent_id = None, 7
+    root.component = below.component = None
     assert is_entry(root)
     assert not is_entry(below)  # it ended where its parent is not current
     set_context(Context({SPAN_KEY: trace.NonRecordingSpan(trace.SpanContext(1, 7, is_remote=True))}))

@@ -11,7 +11,7 @@ from callspan.cli.terminal import Piece, Terminal
 from callspan.cli.text import pad, width_of, wrap
 
 if TYPE_CHECKING:
-    from callspan.model.record import SpanRecord
+    from callspan.model.record import FeedbackRecord, SpanRecord
 
 Entry = tuple[str, str, str]
 """A label, the style of the label, and a text of any length."""
@@ -104,6 +104,8 @@ def _outputs(record: SpanRecord) -> Iterator[Entry]:
         yield f"document {number}", _OUT, document_text(document)
     for embedding in record.embeddings or ():
         yield "embedding", _OUT, embedding_text(embedding)
+    if record.feedback is not None:
+        yield "feedback", _OUT, feedback_text(record.feedback)
     if record.output is not None:
         yield "result" if record.kind == "tool" else "output", _OUT, show(record.output)
 
@@ -211,6 +213,18 @@ def document_text(document: Tree) -> str:
     facts += [str(document["id"])] if document.get("id") else []
     facts += [pairs(document["metadata"])] if document.get("metadata") else []
     return _lines("  ".join(facts), show(document.get("content", "")))
+
+
+def feedback_text(feedback: FeedbackRecord) -> str:
+    """Return a piece of feedback: what was thought and by whom, and below it the comment.
+
+    >>> from callspan.model.record import FeedbackRecord
+    >>> feedback_text(FeedbackRecord(name="helpful", score=0.5, label="up"))
+    'helpful 0.5 up, by human'
+    """
+    told = [feedback.name, None if feedback.score is None else f"{feedback.score:g}", feedback.label]
+    about = f" on {feedback.key}" if feedback.key else ""
+    return _lines(" ".join(word for word in told if word) + f"{about}, by {feedback.annotator}", feedback.comment or "")
 
 
 def embedding_text(embedding: Tree) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from callspan.dialects.json_text import to_json
 from callspan.model.facts import Facts, PromptUse
+from callspan.model.feedback import Feedback
 from callspan.model.span import STATUS_ERROR, Span
 from callspan.model.usage import Usage
 
@@ -31,6 +32,8 @@ def add_own(told: dict[str, Any], span: Span) -> None:
     if facts.usage is not None and not span.usage_below:
         _add_usage(told, facts.usage)
     _add_call(told, facts)
+    if facts.feedback is not None:
+        _add_feedback(told, facts.feedback)
     if len(facts.prompts) > 1:
         told["callspan.prompts"] = to_json([_prompt(prompt) for prompt in facts.prompts])
     if facts.truncated:
@@ -70,6 +73,21 @@ def _add_call(told: dict[str, Any], facts: Facts) -> None:
     embeddings = facts.embeddings
     if embeddings and any("vector_hash" in embedding for embedding in embeddings):
         told["callspan.embedding.vector_hashes"] = [embedding.get("vector_hash", "") for embedding in embeddings]
+
+
+def _add_feedback(told: dict[str, Any], feedback: Feedback) -> None:
+    """Add feedback under GenAI's names of an evaluation; OpenInference has none for spans."""
+    values = {
+        "gen_ai.evaluation.name": feedback.name,
+        "gen_ai.evaluation.score.value": None if feedback.score is None else float(feedback.score),
+        "gen_ai.evaluation.score.label": feedback.label,
+        "gen_ai.evaluation.explanation": feedback.comment,
+        "callspan.feedback.target": feedback.target,
+        "callspan.feedback.annotator": feedback.annotator,
+        "callspan.feedback.id": feedback.id,
+        "callspan.feedback.key": feedback.key,
+    }
+    told.update((name, value) for name, value in values.items() if value is not None)
 
 
 def _prompt(prompt: PromptUse) -> dict[str, Any]:

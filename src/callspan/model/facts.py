@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from callspan.model.feedback import Feedback
 from callspan.model.messages import Message, Part
 from callspan.model.retrieval import Document, Embedding
 from callspan.model.usage import Usage
@@ -87,6 +88,7 @@ class Facts:
     # tool and agent
     tool: ToolFacts | None = None
     agent_name: str | None = None
+    feedback: Feedback | None = None
     # where the call stands
     prompts: list[PromptUse] = field(default_factory=list)
     conversation_id: str | None = None

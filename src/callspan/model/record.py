@@ -16,6 +16,7 @@ from pydantic_core import PydanticSerializationError
 from typing_extensions import Annotated, Self  # noqa: UP035 - pydantic reads annotations at run time on Python 3.10
 
 from callspan.model.facts import MISSING, Facts, PromptUse, ToolFacts
+from callspan.model.feedback import Feedback, FeedbackTarget
 from callspan.model.kinds import Kind
 from callspan.model.resource import Resource
 from callspan.model.span import ErrorFacts, Outcome, Span
@@ -96,6 +97,19 @@ class PromptRecord(_Part):
     version: str | None = None
 
 
+class FeedbackRecord(_Part):
+    """What somebody thought of a call; the fields of `callspan.model.feedback.Feedback`."""
+
+    name: str
+    target: FeedbackTarget = "span"
+    score: float | None = None
+    label: str | None = None
+    comment: str | None = None
+    annotator: str = "human"
+    id: str | None = None
+    key: str | None = None
+
+
 class EventRecord(_Part):
     """Something that happened during the span, at a time in nanoseconds since 1970."""
 
@@ -165,6 +179,7 @@ class SpanRecord(BaseModel):
     # tool, agent, prompts
     tool: ToolRecord | None = None
     agent_name: str | None = None
+    feedback: FeedbackRecord | None = None
     prompts: list[PromptRecord] = []
     # where the call stands
     conversation_id: str | None = None
@@ -244,6 +259,7 @@ class SpanRecord(BaseModel):
             usage=usage_record(facts.usage),
             usage_below=span.usage_below,
             tool=_tool_record(facts.tool),
+            feedback=_feedback_record(facts.feedback),
             prompts=[_prompt_record(prompt) for prompt in facts.prompts],
             events=[
                 EventRecord.model_construct(name=event.name, time_unix_ns=event.time_ns, attributes=_opened(event))
@@ -264,7 +280,7 @@ class SpanRecord(BaseModel):
 _SAME_IN_FACTS: Final = tuple(
     field.name
     for field in fields(Facts)
-    if field.name not in {"input", "output", "request", "extra", "usage", "tool", "prompts", "truncated"}
+    if field.name not in {"input", "output", "request", "extra", "usage", "tool", "feedback", "prompts", "truncated"}
 )
 _USAGE_FIELDS: Final = tuple(field.name for field in fields(Usage))
 
@@ -299,6 +315,14 @@ def _tool_record(tool: ToolFacts | None) -> ToolRecord | None:
         parameters=tool.parameters,
         call_id=tool.call_id,
         type=tool.type,
+    )
+
+
+def _feedback_record(feedback: Feedback | None) -> FeedbackRecord | None:
+    if feedback is None:
+        return None
+    return FeedbackRecord.model_construct(
+        None, **{name: getattr(feedback, name) for name in FeedbackRecord.model_fields}
     )
 
 

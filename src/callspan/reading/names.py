@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, get_args
 
+from callspan.model.feedback import FeedbackTarget
 from callspan.model.kinds import Kind, resolve
 from callspan.model.span import Outcome
 from callspan.reading.attributes import Attributes, as_anything, as_mapping, as_text
@@ -28,6 +29,7 @@ OPERATIONS: Final[dict[str, tuple[Kind, str | None]]] = {
     "invoke_workflow": ("chain", "workflow"),
     "plan": ("chain", "plan"),
 }
+_TARGETS: Final[dict[str, FeedbackTarget]] = {target: target for target in get_args(FeedbackTarget)}
 _OUTCOMES: Final[dict[str, Outcome]] = {outcome: outcome for outcome in get_args(Outcome)}
 
 KIND: Final = ("openinference.span.kind", "traceloop.span.kind")
@@ -45,6 +47,7 @@ USAGE_SOURCE: Final = ("callspan.usage.source",)
 ERROR_TYPE: Final = ("error.type",)
 TRUNCATED: Final = ("callspan.truncated",)
 REDACTED: Final = ("callspan.redacted",)
+FEEDBACK: Final = ("gen_ai.evaluation.name",)
 
 USAGE: Final[dict[str, tuple[str, ...]]] = {
     "input_tokens": ("gen_ai.usage.input_tokens", "llm.token_count.prompt", "gen_ai.usage.prompt_tokens"),
@@ -199,6 +202,23 @@ def read_usage(attributes: Attributes) -> Tree | None:
     return {**usage, "source": "estimated" if source == "estimated" else "reported", "tokenizer": tokenizer}
 
 
+def read_feedback(attributes: Attributes) -> Tree | None:
+    """Take a piece of feedback, ours or another tool's evaluation, by the fields of a `FeedbackRecord`."""
+    name = attributes.text(*FEEDBACK)
+    if name is None:
+        return None
+    return {
+        "name": name,
+        "target": attributes.take(_as_target, "callspan.feedback.target") or "span",
+        "score": attributes.number("gen_ai.evaluation.score.value"),
+        "label": attributes.text("gen_ai.evaluation.score.label"),
+        "comment": attributes.text("gen_ai.evaluation.explanation"),
+        "annotator": attributes.text("callspan.feedback.annotator") or "human",
+        "id": attributes.text("callspan.feedback.id"),
+        "key": attributes.text("callspan.feedback.key"),
+    }
+
+
 def read_place(attributes: Attributes) -> Tree:
     """Take where the call stands and what was done to its data, by the fields of a `SpanRecord`."""
     return {
@@ -215,6 +235,10 @@ def read_place(attributes: Attributes) -> Tree:
 
 def _as_outcome(value: object) -> Outcome | None:
     return _OUTCOMES.get(value) if isinstance(value, str) else None
+
+
+def _as_target(value: object) -> FeedbackTarget | None:
+    return _TARGETS.get(value) if isinstance(value, str) else None
 
 
 def _as_sizes(value: object) -> dict[str, int] | None:

@@ -7,6 +7,7 @@ from typing import Any
 from callspan.model.record import (
     STATUS_WORDS,
     EventRecord,
+    FeedbackRecord,
     LinkRecord,
     PromptRecord,
     SpanRecord,
@@ -17,7 +18,15 @@ from callspan.model.record import (
 from callspan.reading.attributes import Attributes
 from callspan.reading.contents import read_contents
 from callspan.reading.failures import own_message, read_events, take_error
-from callspan.reading.names import ERROR_TYPE, read_call, read_kind, read_outcome, read_place, read_usage
+from callspan.reading.names import (
+    ERROR_TYPE,
+    read_call,
+    read_feedback,
+    read_kind,
+    read_outcome,
+    read_place,
+    read_usage,
+)
 from callspan.reading.otlp import RawSpan, read_attributes, read_id
 
 Tree = dict[str, Any]
@@ -32,6 +41,7 @@ def record_of(raw: RawSpan) -> SpanRecord:
     events = read_events(raw.events)
     error = take_error(raw, attributes.text(*ERROR_TYPE), outcome, events)
     usage = read_usage(attributes)
+    feedback = read_feedback(attributes)
     values = {**read_call(attributes), **read_place(attributes), **read_contents(attributes, kind)}
     _settle_query(kind, values)
     if component == "workflow" and attributes.left.get("gen_ai.workflow.name") == raw.name:
@@ -52,6 +62,7 @@ def record_of(raw: RawSpan) -> SpanRecord:
         error=error_record(error),
         usage=UsageRecord.model_construct(**usage) if usage else None,
         tool=ToolRecord.model_construct(**tool) if tool else None,
+        feedback=FeedbackRecord.model_construct(**feedback) if feedback else None,
         prompts=[PromptRecord.model_construct(**prompt) for prompt in values.pop("prompts")],
         events=[
             EventRecord.model_construct(name=event.name, time_unix_ns=event.time_ns, attributes=event.attributes)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from callspan.model.feedback import COMPONENT as FEEDBACK
+
 
 class SpanLike(Protocol):
     """What a tree needs to know of a span. A `SpanRecord` has it."""
@@ -20,6 +22,8 @@ class SpanLike(Protocol):
     def start_time_unix_ns(self) -> int: ...  # noqa: D102
     @property
     def end_time_unix_ns(self) -> int: ...  # noqa: D102
+    @property
+    def component(self) -> str | None: ...  # noqa: D102
 
 
 S = TypeVar("S", bound=SpanLike)
@@ -52,12 +56,16 @@ class Trace(Generic[S]):
     @property
     def start_ns(self) -> int:
         """When the first span started, in nanoseconds since 1970."""
-        return min(root.span.start_time_unix_ns for root in self.roots)
+        roots = [root.span for root in self.roots if root.span.component != FEEDBACK] or [
+            root.span for root in self.roots
+        ]
+        return min(span.start_time_unix_ns for span in roots)
 
     @property
     def duration_ns(self) -> int:
-        """From the first start to the last end of any span."""
-        return max(node.span.end_time_unix_ns for node, _ in self.walk()) - self.start_ns
+        """From the first start to the last end of any span; feedback, which may come days later, does not count."""
+        ends = [node.span.end_time_unix_ns for node, _ in self.walk() if node.span.component != FEEDBACK]
+        return max(ends) - self.start_ns if ends else 0
 
 
 def build_traces(spans: Iterable[S]) -> list[Trace[S]]:

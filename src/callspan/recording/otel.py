@@ -16,6 +16,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from callspan.model.feedback import COMPONENT as FEEDBACK
 from callspan.model.span import InertSpan, Span
 
 __all__ = ["Context", "below", "get_context", "put_back", "restore", "set_context"]
@@ -90,6 +91,12 @@ def read_parent(headers: dict[str, str]) -> trace.Span | None:
     return found if found.get_span_context().is_valid else None
 
 
+def parent_context(trace_id: int, span_id: int) -> Context:
+    """Return a context in which a sampled span of another process is current."""
+    parent = trace.SpanContext(trace_id, span_id, is_remote=True, trace_flags=_SAMPLED)
+    return Context({SPAN_KEY: trace.NonRecordingSpan(parent)})
+
+
 def write_parent(context: Context) -> dict[str, str]:
     """Return the headers that name the span which is current in `context`; none where there is none."""
     headers: dict[str, str] = {}
@@ -123,6 +130,8 @@ def is_entry(span: Span) -> bool:
     if span.parent_id is None:
         return True
     around = get_context().get(SPAN_KEY)
+    if span.component == FEEDBACK:  # given on its own, whatever it is about
+        return type(around) is not Span
     return around is not None and type(around) is not Span
 
 
