@@ -39,6 +39,7 @@ ARROWS: dict[str, set[str]] = {
     # the column of recording
     "recording": GROUND | {"model"},
     "capture": GROUND | {"recording", "model"},
+    "middleware": GROUND | {"capture", "recording", "model"},
     "integrations": GROUND | {"capture", "recording", "model"},
     # they meet here only
     "runtime": GROUND | DELIVERY | RECORDING | {"signals"},
@@ -62,10 +63,11 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "langchain": ("integrations/langchain/",),
     "langgraph": ("integrations/langchain/",),
     "llama_index": ("integrations/llama_index/",),
+    "celery": ("integrations/celery/",),
     "tiktoken": ("pipeline/tokens.py",),
 }
 # Libraries that no file may import at its head: they are looked at when they are there, never loaded by us before.
-LATE = {"openai", "langchain", "langgraph", "llama_index", "tiktoken"}
+LATE = {"celery", "openai", "langchain", "langgraph", "llama_index", "tiktoken"}
 
 
 @dataclass(frozen=True)

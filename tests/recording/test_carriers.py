@@ -111,5 +111,12 @@ def test_baggage_is_written_beside_what_was_there(carried, before, after):
 
 
 def test_headers_of_a_wsgi_environment():
-    environ = {"HTTP_TRACEPARENT": PARENT, "HTTP_BAGGAGE": "user.id=u", "HTTP_ACCEPT": "*/*", "PATH_INFO": "/"}
-    assert sorted(pairs_of_environ(environ)) == [("baggage", "user.id=u"), ("traceparent", PARENT)]
+    environ = {"HTTP_TRACEPARENT": PARENT, "HTTP_X_CHAT": "c", "PATH_INFO": "/", "wsgi.version": (1, 0)}
+    assert sorted(pairs_of_environ(environ)) == [("TRACEPARENT", PARENT), ("X-CHAT", "c")]
+
+
+def test_one_more_header_can_be_asked_for():
+    pairs = [("X-Chat", "c-1"), ("traceparent", PARENT)]
+    assert read_headers(pairs, "x-chat") == {"x-chat": "c-1", "traceparent": PARENT}
+    assert read_headers([("x-chat", "c" * 513)], "x-chat") == {}
+    assert read_headers([("x-chat", "a"), ("x-chat", "b")], "x-chat") == {}

@@ -9,7 +9,7 @@ from callspan.capture.scopes import ScopeBlock
 from callspan.capture.switch import switch
 from callspan.errors import ConfigurationError
 from callspan.guard import guard
-from callspan.recording.carriers import Carried, read_baggage, read_headers, write_baggage
+from callspan.recording.carriers import Carried, identifier, read_baggage, read_headers, write_baggage
 from callspan.recording.scope import EMPTY_SCOPE
 
 if TYPE_CHECKING:
@@ -77,21 +77,34 @@ def extract(headers: Headers, *, conversation: bool | None = None) -> ScopeBlock
     given: Any = headers
     if isinstance(given, str | bytes) or not (hasattr(given, "items") or hasattr(given, "__iter__")):
         raise ConfigurationError("headers", headers, "give a dictionary, or pairs of name and value")
+    return take_over(headers, conversation) or ScopeBlock(_change_nothing)
+
+
+def take_over(headers: Any, conversation: bool | None, conversation_header: str | None = None) -> ScopeBlock | None:  # noqa: FBT001
+    """Return the block that `extract` promises; None where nothing can be taken over, for whatever reason.
+
+    `conversation_header`, in small letters, names a header that holds a conversation ID; it comes before `baggage`.
+    """
     if switch.recorder is None:
-        return ScopeBlock(_change_nothing)
+        return None
     try:
-        return _extract(headers, _is_wanted(conversation))
+        found = read_headers(headers, conversation_header)
+        carried = read_baggage(found.get("baggage", "")) if _is_wanted(conversation) else Carried()
+        named = identifier(found.get(conversation_header)) if conversation_header else None
+        if named is not None and named != carried.conversation_id:
+            carried = Carried(named, None, carried.user_id)
+        return _block(found, carried)
     except Exception as error:  # noqa: BLE001 - what cannot be read is a new trace
         guard.note("extracting headers", error)
-        return ScopeBlock(_change_nothing)
+        return None
 
 
-def _extract(headers: Any, is_wanted: bool) -> ScopeBlock:  # noqa: FBT001
+def _block(found: dict[str, str], carried: Carried) -> ScopeBlock | None:
     from callspan.recording import otel  # noqa: PLC0415 - loaded, since the switch is on
 
-    found = read_headers(headers)
     parent = otel.read_parent(found)
-    carried = read_baggage(found.get("baggage", "")) if is_wanted else Carried()
+    if parent is None and not any(carried):
+        return None
 
     def put(context: dict[str, Any]) -> None:
         if parent is not None and not otel.is_in_trace_of(context.get(otel.SPAN_KEY), parent):

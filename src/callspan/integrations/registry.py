@@ -26,6 +26,12 @@ def _threads() -> Integration:
     return THREADS
 
 
+def _celery() -> Integration:
+    from callspan.integrations.celery.attach import CELERY  # noqa: PLC0415
+
+    return CELERY
+
+
 class Registry:
     """All integrations, and which of them are attached."""
 
@@ -178,7 +184,7 @@ def _version_of(distribution: str) -> str:
         return "?"
 
 
-REGISTRY: Final = Registry({"openai": _openai, "threads": _threads})
+REGISTRY: Final = Registry({"openai": _openai, "threads": _threads, "celery": _celery})
 
 
 def instrument(*names: str, **options: Any) -> InstrumentHandle:

@@ -15,6 +15,8 @@ _STEP: Final = "callspan.conversation.step"
 _USER: Final = "user.id"
 _OURS: Final = (_CONVERSATION, _STEP, _USER)
 
+NAMES: Final = ("traceparent", "tracestate", "baggage")
+
 _LONGEST: Final = {"traceparent": 256, "tracestate": 4096, "baggage": 8192}
 _MOST_HEADERS: Final = 1000
 _MOST_MEMBERS: Final = 180
@@ -30,23 +32,22 @@ class Carried(NamedTuple):
     user_id: str | None = None
 
 
-def read_headers(headers: Any) -> dict[str, str]:
-    """Return those of the three headers that can be used, named in small letters.
+def read_headers(headers: Any, also: str | None = None) -> dict[str, str]:
+    """Return those of the three headers, and of one that is named in small letters, that can be used.
 
     `headers` is a mapping, or an iterable of pairs; names and values are `str` or `bytes`.
     """
+    longest = _LONGEST if also is None else {also: _LONGEST_ID, **_LONGEST}
     pairs = headers.items() if isinstance(headers, Mapping) or hasattr(type(headers), "items") else headers
     found: dict[str, str] = {}
     for name, value in islice(pairs, _MOST_HEADERS):
         key, text = _text(name).lower(), _text(value)
-        if key not in _LONGEST:
+        if key not in longest:
             continue
-        if key == "traceparent" and key in found:
-            text = ""  # two parents are none
-        elif key in found:
-            text = f"{found[key]},{text}"
+        if key in found:  # lists go on, but two parents are none
+            text = f"{found[key]},{text}" if key in ("tracestate", "baggage") else ""
         found[key] = text
-    return {key: text for key, text in found.items() if 0 < len(text) <= _LONGEST[key]}
+    return {key: text for key, text in found.items() if 0 < len(text) <= longest[key]}
 
 
 def read_baggage(baggage: str) -> Carried:
@@ -60,10 +61,10 @@ def read_baggage(baggage: str) -> Carried:
         key, _, value = member.partition(";")[0].partition("=")
         if key.strip() in _OURS:
             found.setdefault(key.strip(), unquote(value.strip(), errors="replace"))
-    conversation_id = _identifier(found.get(_CONVERSATION))
+    conversation_id = identifier(found.get(_CONVERSATION))
     step = found.get(_STEP, "")
     is_number = conversation_id is not None and step.isascii() and step.isdigit() and len(step) <= _MOST_DIGITS
-    return Carried(conversation_id, (int(step) or None) if is_number else None, _identifier(found.get(_USER)))
+    return Carried(conversation_id, (int(step) or None) if is_number else None, identifier(found.get(_USER)))
 
 
 def write_baggage(carried: Carried, baggage: str) -> str:
@@ -80,7 +81,8 @@ def write_baggage(carried: Carried, baggage: str) -> str:
     return written if len(written) <= _LONGEST["baggage"] else baggage
 
 
-def _identifier(text: str | None) -> str | None:
+def identifier(text: str | None) -> str | None:
+    """Return an ID that came from outside, if it can be one: printable, and not too long."""
     return text if text and len(text) <= _LONGEST_ID and text.isprintable() else None
 
 
@@ -91,5 +93,5 @@ def _text(value: Any) -> str:
 
 
 def pairs_of_environ(environ: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    """Name the headers that matter here as HTTP does, from a WSGI environment."""
-    return [(name, environ[key]) for name in _LONGEST if (key := f"HTTP_{name.upper()}") in environ]
+    """Name the headers of a WSGI environment as HTTP does."""
+    return [(key[5:].replace("_", "-"), value) for key, value in environ.items() if key.startswith("HTTP_")]
