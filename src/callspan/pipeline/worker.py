@@ -27,7 +27,7 @@ from callspan.pipeline.threads import Attendant, is_importing
 _INTERVAL_S: Final = 0.5
 _INLINE_S: Final = 0.1  # what delivery may cost a thread of the user's where there is no worker
 _GRACE_S: Final = 0.25  # for closing, beyond the deadline
-_FORK_S: Final = 1.0
+_FORK_S: Final = 5.0
 _POLL_S: Final = (0.0005, 0.02)
 
 
@@ -71,7 +71,7 @@ class Pipeline:
     # -- around a fork ---------------------------------------------------------------------------------------------
 
     def before_fork(self) -> None:
-        """Wait, at most a second, until no thread of ours is in the middle of an import."""
+        """Wait, at most five seconds, until no thread of ours is in the middle of an import."""
         deadline = time.monotonic() + _FORK_S
         while any(map(is_importing, self._thread_ids())) and time.monotonic() < deadline:
             time.sleep(_POLL_S[0])
