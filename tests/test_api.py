@@ -49,8 +49,10 @@ def test_a_name_that_does_not_exist():
         ("extract", "headers conversation"),
         (
             "feedback",
-            "span name score label comment annotator idempotency_key traceparent trace_id span_id conversation step"
-            " key",
+            (
+                "span name score label comment annotator idempotency_key traceparent trace_id span_id conversation "
+                "step key"
+            ),
         ),
         ("current_span", ""),
         ("flush", "timeout_s"),

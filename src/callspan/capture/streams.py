@@ -48,6 +48,7 @@ class StreamWatch:
         "_finalizers",
         "_first_ns",
         "_last_ns",
+        "_reader",
         "_ticks",
         "add",
         "count",
@@ -62,7 +63,8 @@ class StreamWatch:
         self._first_ns: int | None = None
         self._last_ns = self._elapsed_ns(call)
         self._finalizers: list[weakref.finalize[..., Any]] = []
-        self._closers: list[tuple[weakref.ref[Any], weakref.ref[Any]]] = []
+        self._closers: list[tuple[weakref.ref[Any], str, Any]] = []
+        self._reader: weakref.ref[Any] | None = None
         self.add = collector.add
         self.count = 0
         self.is_teed = False
@@ -87,16 +89,38 @@ class StreamWatch:
                 self._first_ns = self._last_ns
             self._collector.compact()
 
-    def end_with(self, holder: Any) -> None:
-        """End the call when `holder`, the stream or the response around it, is closed or dropped."""
+    def end_with(self, holder: Any, close: str = "close", *, while_reading: bool = True) -> None:
+        """End the call when `holder`, the stream or the response around it, is closed or dropped.
+
+        `close` names the method that closes it. Without `while_reading`, a close that reading itself brings about ends
+        nothing: how the reading ends is told when it has.
+        """
         self.end_when_dropped(holder)
-        original = getattr(holder, "close", None)
+        original = getattr(holder, close, None)
         if original is not None:
-            own = vars(holder)
-            closer = _closer(original, self)
-            if "close" not in own:  # what another tool put there stays where it is, below ours
-                self._closers.append((weakref.ref(holder), weakref.ref(closer)))
-            own["close"] = closer
+            closer = _closer(original, self.abandon if while_reading else self._abandon_unless_reading)
+            self.override(holder, close, closer)
+
+    def override(self, holder: Any, name: str, method: Any) -> None:
+        """Put a method on one object, until the call ends; what another tool put there stays in use, below ours."""
+        own = vars(holder)
+        if name not in own:
+            self._closers.append((weakref.ref(holder), name, weakref.ref(method)))
+        own[name] = method
+
+    def is_open(self) -> bool:
+        """Return whether the call is still to be ended."""
+        return self._call is not None
+
+    def read_by(self, reader: Any) -> None:
+        """Note what passes the chunks on."""
+        self.is_teed = True
+        self._reader = weakref.ref(reader)
+
+    def _abandon_unless_reading(self) -> None:
+        reader = self._reader() if self._reader is not None else None
+        if not (getattr(reader, "gi_running", False) or getattr(reader, "is_reading", False)):
+            self.abandon()
 
     def end_when_dropped(self, holder: Any) -> None:
         """End the call when `holder` is dropped."""
@@ -142,13 +166,13 @@ class StreamWatch:
         self._collector.close(call.span)
 
     def _let_go(self, _: Call) -> None:
-        """Take our `close` off again: it refers to the stream and would keep it alive until the next collection."""
+        """Take our methods off again: they refer to the stream and would keep it alive until the next collection."""
         for finalizer in self._finalizers:
             finalizer.detach()
-        for holder_reference, closer_reference in self._closers:
+        for holder_reference, name, method_reference in self._closers:
             holder = holder_reference()
-            if holder is not None and vars(holder).get("close") is closer_reference():
-                del vars(holder)["close"]
+            if holder is not None and vars(holder).get(name) is method_reference():
+                del vars(holder)[name]
 
     def _elapsed_ns(self, call: Call) -> int:
         return self._ticks() - call.span._ticks  # noqa: SLF001 - the other half of a call
@@ -156,10 +180,9 @@ class StreamWatch:
 
 def tee(iterator: Any, watch: StreamWatch) -> Any:
     """Return an iterator, or an asynchronous one, that passes on what `iterator` yields and tells `watch` of it."""
-    watch.is_teed = True
-    if hasattr(iterator, "__anext__"):
-        return _AsyncTee(iterator, watch)
-    return _tee(iterator, watch)
+    reader = _AsyncTee(iterator, watch) if hasattr(iterator, "__anext__") else _tee(iterator, watch)
+    watch.read_by(reader)
+    return reader
 
 
 def _tee(iterator: Iterator[Any], watch: StreamWatch) -> Iterator[Any]:
@@ -186,16 +209,19 @@ def _tee(iterator: Iterator[Any], watch: StreamWatch) -> Iterator[Any]:
 class _AsyncTee:
     """No generator, since the event loop would have to close one more of them after its consumer has gone."""
 
-    __slots__ = ("_step", "_watch")
+    __slots__ = ("__weakref__", "_iterator", "_step", "_watch", "is_reading")
 
     def __init__(self, iterator: AsyncIterator[Any], watch: StreamWatch) -> None:
+        self._iterator = iterator
         self._step = iterator.__anext__
         self._watch = watch
+        self.is_reading = False
 
     def __aiter__(self) -> _AsyncTee:
         return self
 
     async def __anext__(self) -> Any:
+        self.is_reading = True
         try:
             chunk = await self._step()
         except StopAsyncIteration:
@@ -204,24 +230,32 @@ class _AsyncTee:
         except BaseException as error:
             self._watch.fail(error)
             raise
+        finally:
+            self.is_reading = False
         self._watch.note(chunk)
         return chunk
 
+    async def aclose(self) -> None:
+        self._watch.abandon()
+        close = getattr(self._iterator, "aclose", None)
+        if close is not None:
+            await close()
 
-def _closer(original: Callable[..., Any], watch: StreamWatch) -> Callable[..., Any]:
+
+def _closer(original: Callable[..., Any], end: Callable[[], None]) -> Callable[..., Any]:
     """Return a `close` of the same colour that ends the call first."""
     if inspect.iscoroutinefunction(original):
 
         @functools.wraps(original)
         async def close_async(*args: Any, **kwargs: Any) -> Any:
-            watch.abandon()
+            end()
             return await original(*args, **kwargs)
 
         return close_async
 
     @functools.wraps(original)
     def close(*args: Any, **kwargs: Any) -> Any:
-        watch.abandon()
+        end()
         return original(*args, **kwargs)
 
     return close

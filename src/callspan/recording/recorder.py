@@ -49,7 +49,9 @@ class Recorder:
         self.ticks: Final = self.clock.ticks
         self.sampled_out = 0
 
-    def open(self, site: Site, outer: Context | None = None) -> Opened | None:
+    def open(  # noqa: C901, PLR0912 - one function, which calls none: it runs for every span
+        self, site: Site, outer: Context | None = None
+    ) -> Opened | None:
         """Make a span under what is current in `outer`, here by default; None when nothing is to be recorded here.
 
         Nothing is recorded while suppressed and below an unsampled root; an unsampled root itself comes back inert,

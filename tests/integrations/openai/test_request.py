@@ -76,7 +76,7 @@ def test_endpoints(method, url, name):
     ],
 )
 def test_servers(url, provider, address, port):
-    assert server_of(url, is_azure=False) == (provider, address, port)
+    assert server_of(url, is_azure=False)[:3] == (provider, address, port)
 
 
 async def test_azure(spans):

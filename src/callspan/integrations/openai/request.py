@@ -5,13 +5,14 @@ All but `take_prompts` runs in the worker, on plain trees.
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from callspan.model.facts import MISSING, Facts
-from callspan.model.messages import read_messages
+from callspan.model.messages import read_messages, text_message
 from callspan.model.prompt import RenderedPrompt, recent_texts
 from callspan.model.retrieval import Embedding
 
@@ -65,6 +66,7 @@ class Server(NamedTuple):
     provider: str
     address: str | None
     port: int | None
+    deployment: str | None = None  # of Azure: the model, where the request does not name one
 
 
 @lru_cache(maxsize=64)
@@ -72,17 +74,19 @@ def server_of(base_url: str, *, is_azure: bool) -> Server:
     """Tell the server and its provider from a client's base URL; `is_azure` says that it is an Azure client.
 
     >>> server_of("https://api.openai.com/v1/", is_azure=False)
-    Server(provider='openai', address='api.openai.com', port=443)
+    Server(provider='openai', address='api.openai.com', port=443, deployment=None)
     >>> server_of("http://localhost:11434/v1", is_azure=False)
-    Server(provider='openai-compatible', address='localhost', port=11434)
+    Server(provider='openai-compatible', address='localhost', port=11434, deployment=None)
     """
     try:
         parts = urlsplit(base_url)
         host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme)
     except ValueError:  # no port, or no host, that anyone could connect to
         host = port = None
+    deployment = re.search(r"/deployments/([^/?]+)", base_url)
     named = (provider for pattern, provider in _PROVIDERS if fnmatchcase(host or "", pattern))
-    return Server("azure.ai.openai" if is_azure else next(named, _OTHER_PROVIDER), host, port if host else None)
+    provider = "azure.ai.openai" if is_azure else next(named, _OTHER_PROVIDER)
+    return Server(provider, host, port if host else None, deployment[1] if deployment else None)
 
 
 def take_prompts(body: Any) -> tuple[Any, list[Any] | None]:
@@ -108,6 +112,24 @@ def _is_prompt(message: dict[Any, Any]) -> bool:
     return type(message.get("content")) is RenderedPrompt
 
 
+def with_files(body: Any, files: Any) -> Any:
+    """Return the body with the names of the files that are sent beside it, and their sizes where they are bytes.
+
+    On the caller's thread: nothing is read.
+    """
+    entries = [*files.items()] if type(files) is dict else [*files] if type(files) is list else []
+    told = [_file(*entry) for entry in entries if type(entry) is tuple and len(entry) == 2]
+    return {**(body if type(body) is dict else {}), "files": told} if told else body
+
+
+def _file(field: Any, value: Any) -> Tree:
+    name, content = value[:2] if type(value) is tuple and len(value) > 1 else (None, value)
+    told: Tree = {"field": field if type(field) is str else None, "name": name if type(name) is str else None}
+    if type(content) is bytes:
+        told["bytes"] = len(content)
+    return {key: one for key, one in told.items() if one is not None}
+
+
 def read_chat(facts: Facts, body: Tree) -> None:
     """Read the body of a chat completion."""
     rest = dict(body)
@@ -115,19 +137,46 @@ def read_chat(facts: Facts, body: Tree) -> None:
     if messages is not None:
         facts.input_messages = messages
         del rest["messages"]
-    tools = rest.get("tools")
-    if isinstance(tools, list) and tools and all(isinstance(tool, dict) for tool in tools):
-        facts.tool_definitions = rest.pop("tools")
-    wanted = rest.get("response_format")
-    if isinstance(wanted, dict) and wanted.get("type") in _OUTPUT_TYPES:
-        facts.request["output_type"] = _OUTPUT_TYPES[wanted["type"]]
+    take_tools(facts, rest, "tools")
+    take_tools(facts, rest, "functions")
+    take_output_type(facts, rest.get("response_format"))
     if facts.provider == "openai":
         facts.request["api_type"] = "chat_completions"
-    for name, key in _CHAT.items():
+    take_parameters(facts, rest, _CHAT)
+    leave(facts, rest, "messages")
+
+
+def read_completion(facts: Facts, body: Tree) -> None:
+    """Read the body of a completion of the older kind. Prompts that are numbers of tokens stay in `facts.input`."""
+    rest = dict(body)
+    prompt = rest.get("prompt")
+    texts = [prompt] if isinstance(prompt, str) else prompt
+    if isinstance(texts, list) and texts and all(isinstance(text, str) for text in texts):
+        facts.input_messages = [text_message("user", text) for text in texts]
+        del rest["prompt"]
+    take_parameters(facts, rest, _CHAT)
+    leave(facts, rest, "prompt")
+
+
+def take_tools(facts: Facts, rest: Tree, name: str) -> None:
+    """Move the tools that were offered to their field."""
+    tools = rest.get(name)
+    if isinstance(tools, list) and tools and all(isinstance(tool, dict) for tool in tools):
+        facts.tool_definitions = [*(facts.tool_definitions or ()), *rest.pop(name)]
+
+
+def take_output_type(facts: Facts, wanted: Any) -> None:
+    """Tell what kind of output a format asks for."""
+    if isinstance(wanted, dict) and wanted.get("type") in _OUTPUT_TYPES:
+        facts.request["output_type"] = _OUTPUT_TYPES[wanted["type"]]
+
+
+def take_parameters(facts: Facts, rest: Tree, names: dict[str, str]) -> None:
+    """Move the parameters that `names` knows to the request."""
+    for name, key in names.items():
         value = rest.pop(name, None)
         if value is not None:
             facts.request[key] = [value] if name == "stop" and isinstance(value, str) else value
-    _leave(facts, rest, "messages")
 
 
 def read_embeddings(facts: Facts, body: Tree) -> None:
@@ -144,10 +193,10 @@ def read_embeddings(facts: Facts, body: Tree) -> None:
         facts.request["encoding_formats"] = [rest.pop("encoding_format")]
     if type(rest.get("dimensions")) is int:
         facts.dimensions = rest.pop("dimensions")
-    _leave(facts, rest, "input")
+    leave(facts, rest, "input")
 
 
-def _leave(facts: Facts, rest: Tree, content: str) -> None:
+def leave(facts: Facts, rest: Tree, content: str) -> None:
     """Keep what no field took: content that could not be read as the input, everything else as parameters."""
     facts.input = rest.pop(content, MISSING)
     facts.extra.update({name: value for name, value in rest.items() if value is not None})

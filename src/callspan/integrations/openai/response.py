@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 
 from callspan.model.facts import MISSING, Facts
+from callspan.model.messages import Message
 from callspan.model.span import Span
 from callspan.model.usage import read_usage
 from callspan.recording.results import keep_vectors, read_choice
@@ -54,8 +55,7 @@ is_client_model: Final[Callable[[Any], bool]] = lru_cache(maxsize=1024)(_is_clie
 def tree_of(model: Any) -> Tree:
     """Copy the stored fields of one of the client's models, and of those inside, into dictionaries and lists.
 
-    The copier for any object takes ten times as long. Log probabilities are left out: they are many times the
-    answer's size, and nothing reads them.
+    The copier for any object takes ten times as long.
     """
     tree: Tree = {**model.__dict__}
     extra = getattr(model, "__pydantic_extra__", None)
@@ -65,13 +65,21 @@ def tree_of(model: Any) -> Tree:
         kind = type(value)
         if kind is str or value is None or kind is int:
             continue
-        if name == "logprobs":
-            tree[name] = None
-        elif kind is list:
+        if kind is list:
             if value and type(value[0]) not in _NUMBERS:  # the vectors, whose length is in the thousands
                 tree[name] = [tree_of(item) if is_client_model(type(item)) else item for item in value]
         elif is_client_model(kind):
             tree[name] = tree_of(value)
+    return tree
+
+
+def head_of(model: Any) -> Tree:
+    """Copy what a model says of the whole answer, without its lists: identity and usage."""
+    fields = vars(model)
+    tree: Tree = {name: value for name, value in fields.items() if type(value) is str or type(value) is int}
+    usage = fields.get("usage")
+    if is_client_model(type(usage)):
+        tree["usage"] = tree_of(usage)
     return tree
 
 
@@ -85,16 +93,31 @@ def claim_usage(parent: Span | None) -> None:
 
 
 def read_chat(facts: Facts, answer: Tree) -> None:
-    """Read a chat completion; whatever is missing or of another type is left out."""
-    _read_head(facts, answer)
+    """Read a chat completion, or one of the older kind; whatever is missing or of another type is left out."""
+    read_head(facts, answer)
     choices = answer.get("choices")
     choices = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
     if choices:
-        facts.output_messages = [read_choice(choice) for choice in choices]
+        facts.output_messages = [_read_choice(choice) for choice in choices]
         facts.output = MISSING
     reasons = [choice.get("finish_reason") for choice in choices]
     if any(isinstance(reason, str) for reason in reasons):
         facts.response["finish_reasons"] = reasons
+
+
+def _read_choice(choice: Tree) -> Message:
+    """Read a choice; the log probabilities of its tokens, where they were asked for, stand beside its parts."""
+    message: Any = read_choice(choice)
+    told = choice.get("logprobs")
+    tokens = told.get("content") or told.get("refusal") if isinstance(told, dict) else None
+    if isinstance(tokens, list):
+        rows = [token for token in tokens if isinstance(token, dict)]
+        message["logprobs"] = [{"token": row.get("token"), "logprob": row.get("logprob")} for row in rows]
+    elif isinstance(told, dict) and isinstance(told.get("token_logprobs"), list):  # of the older completions
+        texts = told.get("tokens")
+        pairs = zip(texts if isinstance(texts, list) else [], told["token_logprobs"], strict=False)
+        message["logprobs"] = [{"token": text, "logprob": logprob} for text, logprob in pairs]
+    return message  # type: ignore[no-any-return]
 
 
 def read_embeddings(facts: Facts, answer: Tree, vectors: str) -> None:
@@ -102,7 +125,7 @@ def read_embeddings(facts: Facts, answer: Tree, vectors: str) -> None:
 
     `vectors` is what to keep of them: full, hash or none.
     """
-    _read_head(facts, answer)
+    read_head(facts, answer)
     data = answer.get("data")
     rows = [row.get("embedding") for row in data if isinstance(row, dict)] if isinstance(data, list) else []
     found = [vector for vector in map(_vector, rows) if vector]
@@ -113,7 +136,8 @@ def read_embeddings(facts: Facts, answer: Tree, vectors: str) -> None:
         keep_vectors(facts, texts, found, vectors)
 
 
-def _read_head(facts: Facts, answer: Tree) -> None:
+def read_head(facts: Facts, answer: Tree) -> None:
+    """Read what all answers say of themselves."""
     for name in ("id", "model", "system_fingerprint", "service_tier"):
         value = answer.get(name)
         if isinstance(value, str):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 from callspan.capture.switch import STREAM_BYTES
 from callspan.integrations.openai.response import Tree, claim_usage, is_client_model, tree_of
-from callspan.model.facts import MISSING
 from callspan.model.span import Span
 
-_BODY_BYTES: Final = 4 * 1_048_576  # of an answer that is kept as it came
 _PIECES: Final = 1024  # texts that are kept apart; joining them for every token would be quadratic
 _ONCE: Final = ("role", "id", "type", "name", "index")  # said once; all other texts are pieces of a longer one
 
@@ -32,7 +29,20 @@ class ChatChunks:
     as ours is known.
     """
 
-    __slots__ = ("_append", "_choices", "_count", "_cut", "_finished", "_head", "_parent", "_size", "_texts")
+    __slots__ = (
+        "_append",
+        "_choices",
+        "_count",
+        "_cut",
+        "_finished",
+        "_head",
+        "_logprobs",
+        "_parent",
+        "_size",
+        "_texts",
+    )
+
+    is_whole = False  # is_complete was asked when the stream was closed
 
     def __init__(self, count: int, parent: Span | None) -> None:
         """Expect `count` choices."""
@@ -43,6 +53,7 @@ class ChatChunks:
         self._head: Tree = {}
         self._choices: dict[int, Tree] = {}
         self._finished: dict[int, str] = {}
+        self._logprobs: dict[int, Tree] = {}
         self._size = self._cut = 0
 
     def add(self, chunk: Any) -> None:
@@ -54,6 +65,8 @@ class ChatChunks:
             text = delta["content"]
             if text and fields["finish_reason"] is None and delta["tool_calls"] is None and fields["index"] == 0:
                 self._append(text)
+                if fields["logprobs"] is not None:
+                    self._add_logprobs(0, tree_of(fields["logprobs"]))
                 return
         except (AttributeError, KeyError, TypeError, ValueError):
             pass  # the first chunk, none or several choices, or not the client's own models
@@ -85,9 +98,18 @@ class ChatChunks:
                 self._texts.append(delta["content"])
                 delta = {name: value for name, value in delta.items() if name != "content"}
             self._merge(message, delta)
+        if type(choice.get("logprobs")) is dict:
+            self._add_logprobs(index, choice["logprobs"])
         reason = choice.get("finish_reason")
         if type(reason) is str:
             self._finished[index] = reason
+
+    def _add_logprobs(self, index: int, told: Tree) -> None:
+        """Keep the log probabilities of an answer's tokens, where they were asked for."""
+        for name, rows in told.items():
+            if type(rows) is list and self._size <= STREAM_BYTES:
+                self._size += 64 * len(rows)
+                self._logprobs.setdefault(index, {}).setdefault(name, []).extend(rows)
 
     def _merge(self, message: Tree, delta: Tree) -> None:
         """Add to a message what a chunk says of it: texts grow, lists are merged by the `index` of their items."""
@@ -151,7 +173,7 @@ class ChatChunks:
 
     def read(self) -> Tree:
         """Return the completion, in the worker."""
-        text = self._texts[0]
+        text = self._join()
         if text:
             self._choices.setdefault(0, {})["content"] = text
         indexes = sorted({*self._choices, *self._finished})
@@ -160,54 +182,24 @@ class ChatChunks:
                 "index": index,
                 "message": {"role": "assistant", **_joined(self._choices.get(index, {}))},
                 "finish_reason": self._finished.get(index),
+                "logprobs": self._logprobs.get(index),
             }
             for index in indexes
         ]
         return {**self._head, "choices": choices} if choices else self._head
 
 
-class Body:
-    """Collects an answer that is handed out as an HTTP response: its bytes as they came, once the user has read them.
+class CompletionChunks(ChatChunks):
+    """Collects the chunks of a completion of the older kind, whose choices hold their text themselves."""
 
-    Where the user has not read them when the response is closed, there is nothing to tell.
-    """
-
-    __slots__ = ("_bytes", "_http_response", "_parent")
-
-    def __init__(self, http_response: Any, parent: Span | None) -> None:
-        """Hold the response; `parent` as in `ChatChunks`."""
-        self._http_response = http_response
-        self._parent = parent
-        self._bytes = b""
+    __slots__ = ()
 
     def add(self, chunk: Any) -> None:
-        """Do nothing: nobody passes chunks on."""
+        """Take what is new in a chunk."""
+        self._add_any(chunk)
 
-    def compact(self) -> None:
-        """Do nothing."""
-
-    def is_complete(self) -> bool:
-        """Return whether all of it has come: then the response has closed itself."""
-        return bool(self._http_response.is_closed)
-
-    def close(self, span: Span) -> None:
-        """Keep the bytes, if they were read as a whole."""
-        body = getattr(self._http_response, "_content", b"")  # `content` would raise where nothing was read
-        if type(body) is bytes and len(body) <= _BODY_BYTES:
-            self._bytes = body
-            span.size += len(body)
-            if b'"usage"' in body:
-                claim_usage(self._parent)
-        else:
-            span.truncated = {**(span.truncated or {}), "output": len(body)}
-        self._parent = None
-
-    def read(self) -> Any:
-        """Return what the body says, in the worker; MISSING where it is no JSON."""
-        try:
-            return json.loads(self._bytes)
-        except (ValueError, RecursionError):
-            return MISSING
+    def _add_choice(self, choice: Tree) -> None:
+        super()._add_choice({**choice, "delta": {"content": choice.get("text")}})
 
 
 def _joined(tree: Any) -> Any:
