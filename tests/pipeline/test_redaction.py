@@ -243,3 +243,7 @@ def test_the_resource_is_redacted_in_a_copy():
     resource = Resource({"service.name": "shop", "db.password": "hush", "tags": ["a"]})
     assert redact_resource(resource).attributes == {"service.name": "shop", "db.password": REDACTED, "tags": ["a"]}
     assert resource.attributes["db.password"] == "hush"
+
+
+def test_what_was_replaced_before_is_not_counted_again():
+    assert cleaned({"api_key": REDACTED, "password": "hush"}) == ({"api_key": REDACTED, "password": REDACTED}, 1)

@@ -125,6 +125,8 @@ def _clean_mapping(tree: dict[str, Any], *, has_schemas: bool = False) -> int:
         if (verdict == "secret" and kind is not bool and (value or kind is int or kind is float)) or (
             verdict == "token" and kind is str and _is_credential(value, tree)
         ):
+            if kind is str and value == REDACTED:  # what comes back from a spool has been here before
+                continue
             tree[key] = REDACTED
             count += 1
         elif kind is dict or kind is list:
