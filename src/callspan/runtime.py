@@ -15,6 +15,7 @@ from callspan.errors import ConfigurationError
 from callspan.exporters import registry
 from callspan.guard import guard
 from callspan.model import resource as resources
+from callspan.pipeline import spool_settings
 from callspan.pipeline.counters import FlushResult, Stats
 from callspan.pipeline.roots import RootFlush
 from callspan.pipeline.worker import Pipeline
@@ -72,6 +73,7 @@ class Runtime:
             capture_content=wanted.capture_content,
             quiet=quiet,
             every_interval=clock.anchor,
+            spool=wanted.spool,
         )
         sink = pipeline.offer if wanted.flush_on == "never" else RootFlush(pipeline, is_entry).offer
         recorder = Recorder(sink, bound_of(wanted.sample_rate), clock)
@@ -176,6 +178,10 @@ def configure(
     flush_on: Literal["root", "never"] | None = None,
     flush_on_sigterm: bool | None = None,
     propagate_conversation: bool | None = None,
+    spool_dir: str | os.PathLike[str] | None = None,
+    spool_sync: Literal["never", "batch"] | None = None,
+    spool_max_bytes: int | None = None,
+    spool_max_age_s: float | None = None,
 ) -> None:
     """Start recording. Nothing touches disk or network, and no thread starts, before the first span.
 
@@ -195,6 +201,13 @@ def configure(
         `CALLSPAN_FLUSH_ON_SIGTERM`, else False: no signal is touched.
     propagate_conversation: True to carry conversation, step and user ID in the `baggage` header, in `inject`, `extract`
         and the middleware, where these are not told otherwise; else `CALLSPAN_PROPAGATE_CONVERSATION`, else False.
+    spool_dir: a folder in which spans for exporters that are not local outlive outages and the process, even one that
+        is killed; the next process with the same folder delivers them. Else `CALLSPAN_SPOOL_DIR`, else none.
+    spool_sync: "batch" to wait for the disk after each batch, so that a power cut loses nothing either; else
+        `CALLSPAN_SPOOL_SYNC`, else "never".
+    spool_max_bytes: what all processes may keep in that folder, the oldest goes first; else `CALLSPAN_SPOOL_MAX_BYTES`,
+        else 256 MiB. At least 1 MiB.
+    spool_max_age_s: after how many seconds undelivered spans are dropped; else `CALLSPAN_SPOOL_MAX_AGE_S`, else a week.
 
     Called again with equal arguments it does nothing; with others it swaps, and the old pipeline drains first. Raises
     `ConfigurationError` for an argument that cannot be meant; a wrong environment variable only warns. Does nothing
@@ -210,6 +223,7 @@ def configure(
             flush_on=flush_on,
             flush_on_sigterm=flush_on_sigterm,
             propagate_conversation=propagate_conversation,
+            spool=spool_settings.read(spool_dir, spool_sync, spool_max_bytes, spool_max_age_s),
         )
     )
 

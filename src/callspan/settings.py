@@ -40,6 +40,7 @@ class Settings:
     flush_on: FlushOn = "never"
     flush_on_sigterm: bool = False
     propagate_conversation: bool = False
+    spool: Any = None  # of `pipeline.spool_settings`
     is_default_exporter: bool = False
 
     def is_same_as(self, other: Settings | None) -> bool:
@@ -65,6 +66,7 @@ def read(
     flush_on: str | None = None,
     flush_on_sigterm: bool | None = None,
     propagate_conversation: bool | None = None,
+    spool: Any = None,
 ) -> Settings:
     """Check the arguments and fill up from the environment. Raises `ConfigurationError` for a wrong argument."""
     env = Environment(environ)
@@ -83,6 +85,7 @@ def read(
         flush_on=_flush_on(flush_on, env),
         flush_on_sigterm=_switch("flush_on_sigterm", flush_on_sigterm, env, default=False),
         propagate_conversation=_switch("propagate_conversation", propagate_conversation, env, default=False),
+        spool=spool,
         is_default_exporter=not chosen,
     )
 

@@ -125,7 +125,7 @@ def _write(descriptor: int, data: bytes) -> tuple[int, OSError | None]:
     start = os.fstat(descriptor).st_size
     # Whoever was killed in the middle of a line must not spoil ours.
     head = b"" if _ends_with_line(descriptor, start) else b"\n"
-    written, error = _write_all(descriptor, head + data)
+    written, error = write_all(descriptor, head + data)
     if error is None:
         return len(data), None
     whole = (head + data).rfind(b"\n", 0, written) + 1
@@ -134,7 +134,8 @@ def _write(descriptor: int, data: bytes) -> tuple[int, OSError | None]:
     return max(whole - len(head), 0), error
 
 
-def _write_all(descriptor: int, data: bytes) -> tuple[int, OSError | None]:
+def write_all(descriptor: int, data: bytes) -> tuple[int, OSError | None]:
+    """Write as much as the disk takes; return how many bytes that was, and what kept it from taking more."""
     written = 0
     while written < len(data):
         try:

@@ -58,6 +58,22 @@ def checked(given: Path) -> Path:
     return path
 
 
+def checked_folder(given: Path, field: str) -> Path:
+    """Return the absolute path of a folder of ours alone, or that can be made; nothing is made yet.
+
+    Raises `ConfigurationError` naming the path.
+    """
+    try:
+        path = _without_system_link(given.absolute() / "file").parent
+        if not is_private_folder(path):
+            fix = "give the path of a folder that is yours, that nobody else can write to, and that is no link"
+            raise ConfigurationError(field, given, f"{str(path)!r} cannot be used; {fix}")
+        _check_folder(path / "file", field)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(field, given, f"{str(given)!r} cannot be used ({type(error).__name__})") from None
+    return path
+
+
 def open_to_append(path: Path) -> int:
     """Open the file, made with mode 0600 whatever the umask says; raises `OSError` for what `checked` refuses."""
     make_folder(path.parent)
@@ -73,7 +89,30 @@ def open_to_append(path: Path) -> int:
     if wrong is not None:
         os.close(descriptor)
         raise OSError(f"the file {wrong}")
-    return _beyond_standard_streams(descriptor)
+    return beyond_standard_streams(descriptor)
+
+
+def open_private(path: Path, *, creates: bool = False) -> int:
+    """Open a file of ours to read and write anywhere in it; raises `OSError` for what `checked` refuses."""
+    try:
+        descriptor = os.open(path, _FLAGS & ~os.O_APPEND)
+    except FileNotFoundError:
+        if not creates:
+            raise
+        return open_new(path)
+    wrong = _wrong_with(os.fstat(descriptor))
+    if wrong is not None:
+        os.close(descriptor)
+        raise OSError(f"the file {wrong}")
+    return beyond_standard_streams(descriptor)
+
+
+def open_new(path: Path) -> int:
+    """Make a file with mode 0600 whatever the umask says; raises `OSError` where there is one already."""
+    descriptor = os.open(path, (_FLAGS & ~os.O_APPEND) | os.O_CREAT | os.O_EXCL, 0o600)
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, 0o600)
+    return beyond_standard_streams(descriptor)
 
 
 def is_at(path: Path, here: os.stat_result) -> bool:
@@ -105,7 +144,8 @@ def is_private_folder(folder: Path) -> bool:
     there = _lstat(folder)
     if there is None:
         return True
-    return stat.S_ISDIR(there.st_mode) and _is_ours(there) and not stat.S_IMODE(there.st_mode) & 0o022
+    is_closed = sys.platform == "win32" or not stat.S_IMODE(there.st_mode) & 0o022
+    return stat.S_ISDIR(there.st_mode) and _is_ours(there) and is_closed
 
 
 def _lstat(path: Path) -> os.stat_result | None:
@@ -131,7 +171,7 @@ def _wrong_with(there: os.stat_result) -> str | None:
     return None
 
 
-def _check_folder(path: Path) -> None:
+def _check_folder(path: Path, field: str = "path") -> None:
     folder = path.parent
     while not folder.exists() and not folder.is_symlink() and folder != folder.parent:
         folder = folder.parent
@@ -143,7 +183,7 @@ def _check_folder(path: Path) -> None:
         wrong = "cannot be written; choose another folder or change its permissions"
     else:
         return
-    raise ConfigurationError("path", path, f"{str(folder)!r} {wrong}")
+    raise ConfigurationError(field, path, f"{str(folder)!r} {wrong}")
 
 
 def _without_system_link(path: Path) -> Path:
@@ -173,7 +213,7 @@ def _open(name: str, path: Path, folder: int | None) -> int:
     raise OSError("the file comes and goes")
 
 
-def _beyond_standard_streams(descriptor: int) -> int:
+def beyond_standard_streams(descriptor: int) -> int:
     """Move a file that got the number of a closed stdin, stdout or stderr: what is printed must not go into it."""
     if descriptor > 2 or sys.platform == "win32":
         return descriptor

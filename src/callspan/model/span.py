@@ -103,6 +103,7 @@ class Span:
         "start_ns",
         "status",
         "status_message",
+        "stored",
         "stream",
         "trace_id",
         "trace_state",
@@ -143,6 +144,7 @@ class Span:
     truncated: dict[str, int] | None  # field -> original size in bytes
     size: int  # bytes this span holds in the queue, roughly
     facts: Facts | None
+    stored: Any  # where it stands in the spool, or None; set where there is a spool, and nowhere else
 
     # -- for users -------------------------------------------------------------------------------------------------
 

@@ -58,6 +58,14 @@ class Buffer:
         return len(self._spans)
 
     @property
+    def oldest(self) -> Span | None:
+        """The span that comes next; None when there is none, or just now another thread took it."""
+        try:
+            return self._spans[0]
+        except IndexError:
+            return None
+
+    @property
     def waiting_bytes(self) -> int:
         """The bytes that wait, roughly."""
         return self._bytes_in - self._bytes_out

@@ -51,6 +51,16 @@ class Lane:
         return self.pending
 
     @property
+    def adopted(self) -> int:
+        """Spans taken over from the spools of processes that have ended."""
+        return 0
+
+    @property
+    def spooled(self) -> int:
+        """Spans that are safe on the disk and not settled."""
+        return 0
+
+    @property
     def thread_id(self) -> int | None:
         """The sender's thread, where there is one."""
         return None

@@ -9,8 +9,11 @@ from contextlib import AbstractContextManager
 from callspan.exporters.contract import Exporter
 from callspan.model.resource import Resource
 from callspan.model.span import Span
+from callspan.pipeline.durable import DurableLane
 from callspan.pipeline.lane import Lane
 from callspan.pipeline.sender import SenderLane
+from callspan.pipeline.spool import Spool
+from callspan.pipeline.spool_settings import SpoolSettings
 
 
 class Lanes:
@@ -23,14 +26,24 @@ class Lanes:
         quiet: Callable[[], AbstractContextManager[object]],
         max_spans: int,
         max_bytes: int,
+        spool: SpoolSettings | None = None,
+        check: Callable[[Span], bool] = lambda _: True,
     ) -> None:
-        """Give local exporters a plain lane, all others one with a sender thread."""
-        self._lanes: list[Lane] = [
-            Lane(exporter, name, resource)
-            if getattr(exporter, "local", False)
-            else SenderLane(exporter, name, resource, quiet, max_spans, max_bytes)
-            for name, exporter in _named(exporters)
-        ]
+        """Give local exporters a plain lane, all others one with a sender thread, and with a `spool` if there is one.
+
+        `check` lets what comes back from the spool through the gate.
+        """
+
+        def lane(exporter: Exporter, name: str) -> Lane:
+            if getattr(exporter, "local", False):
+                return Lane(exporter, name, resource)
+            if spool is None:
+                return SenderLane(exporter, name, resource, quiet, max_spans, max_bytes)
+            return DurableLane(exporter, name, resource, quiet, check, max_spans, max_bytes)
+
+        self._lanes = [lane(exporter, name) for name, exporter in _named(exporters)]
+        durable = [lane for lane in self._lanes if isinstance(lane, DurableLane)]
+        self.spool = Spool(spool, resource, durable) if spool is not None and durable else None
         # Those that only queue come first: a disk that hangs does not keep spans from the network.
         self._in_order = sorted(self._lanes, key=lambda lane: not isinstance(lane, SenderLane))
 
@@ -45,6 +58,8 @@ class Lanes:
             lane.pending = len(spans)
         try:
             ready = [span for span in spans if make_ready(span)]
+            if self.spool is not None:
+                self.spool.store(ready)
             while unserved:
                 lane = unserved.pop()
                 lane.drop_pending(len(spans) - len(ready), "unreadable")
@@ -104,6 +119,8 @@ class Lanes:
         """Start over in a forked child."""
         for lane in self._lanes:
             lane.reset()
+        if self.spool is not None:
+            self.spool.reset()
 
     def close_local(self, keep: Collection[Exporter]) -> None:
         """Close the local exporters but those to `keep`; nobody may be delivering to them."""

@@ -52,6 +52,7 @@ class SenderLane(Lane):
 
     def _prepare(self) -> None:
         self._sending = 0
+        self._retried: Sequence[Span] = ()
         self._batch_spans = BATCH_SPANS
         self._backoff = self._new_backoff()
         self._failure = ""  # why the last attempt failed
@@ -170,16 +171,19 @@ class SenderLane(Lane):
         self._backoff.begin()
         if self._backoff.is_failing:
             self.counters.retries += 1
-        batch = self._queue.take(self._batch_spans, _BATCH_BYTES)
+        batch = self._take()
         self._sending = len(batch)
         try:
             self._export(batch)
         finally:
             self._sending = 0
 
+    def _take(self) -> list[Span]:
+        return self._queue.take(self._batch_spans, _BATCH_BYTES)
+
     def _keep(self, spans: Sequence[Span], result: ExportResult, most: int, reason: str) -> int:
         """Put what is to be retried back to the front of the queue, in its order."""
-        again = _among(spans, result.retry)[-most:] if most else []
+        self._retried = again = _among(spans, result.retry)[-most:] if most else []
         if len(again) < len(spans):
             self._backoff.succeeded()
             self._batch_spans = min(self._batch_spans * 2, BATCH_SPANS)

@@ -22,6 +22,7 @@ from callspan.pipeline.lanes import Lanes
 from callspan.pipeline.limits import limit
 from callspan.pipeline.redaction import redact, redact_resource
 from callspan.pipeline.repeats import Repeats
+from callspan.pipeline.spool_settings import SpoolSettings
 from callspan.pipeline.threads import Attendant, is_importing
 
 _INTERVAL_S: Final = 0.5
@@ -49,9 +50,10 @@ class Pipeline:
         every_interval: Callable[[], None] | None = None,
         max_spans: int = 100_000,
         max_bytes: int = 64 * 1_048_576,
+        spool: SpoolSettings | None = None,
     ) -> None:
-        """Prepare; no thread is started and no exporter called before the first span."""
-        self.lanes = Lanes(exporters, redact_resource(resource), quiet, max_spans, max_bytes)
+        """Prepare; no thread is started, no exporter called and no spool touched before the first span."""
+        self.lanes = Lanes(exporters, redact_resource(resource), quiet, max_spans, max_bytes, spool, self._is_clean)
         self.buffer = Buffer(self._attend, max_spans, max_bytes)
         self.offer = self.buffer.offer
         self._capture_content = capture_content
@@ -119,6 +121,7 @@ class Pipeline:
         while not self._is_closed:
             self._worker.wait(_INTERVAL_S)
             self.step()
+            self._tend_spool()
             if self._every_interval is not None:
                 self._every_interval()
             self._warn_of_overflow()
@@ -159,14 +162,35 @@ class Pipeline:
         try:
             span.open_facts()
             self._repeats.check(span)
-            if not self._capture_content:
-                strip_content(span)
-            redact(span)
+            self._redact(span)
             limit(span)
         except Exception as error:  # noqa: BLE001 - counted as dropped, and the loop goes on
             guard.note("preparing a span", error)
             return False
         return True
+
+    def _redact(self, span: Span) -> None:
+        if not self._capture_content:
+            strip_content(span)
+        redact(span)
+
+    def _is_clean(self, span: Span) -> bool:
+        """Let a span that comes back from the spool through the gate, which may have become stricter meanwhile."""
+        try:
+            self._redact(span)
+        except Exception as error:  # noqa: BLE001 - counted as dropped
+            guard.note("the gate behind the spool", error)
+            return False
+        return True
+
+    def _tend_spool(self) -> None:
+        """Tidy the spool up, unless another thread is delivering just now."""
+        spool, lock = self.lanes.spool, self._step_lock
+        if spool is not None and lock.acquire(blocking=False):
+            try:
+                spool.tend()
+            finally:
+                lock.release()
 
     # -- from outside ----------------------------------------------------------------------------------------------
 
@@ -241,11 +265,24 @@ class Pipeline:
         deadline = now if stall_s is not None else max(deadline, now)
         self._close_local(keep, deadline + _GRACE_S)
         self.lanes.close_senders(keep, deadline + 2 * _GRACE_S)
+        self._close_spool()
         guard.log()
         if result.remaining:
             why = f" ({'; '.join(result.errors)})" if result.errors else ""
-            guard.warn("closing", f"{result.remaining} spans were not delivered in time{why}; see callspan.stats()")
+            kept = "; what is in the spool waits there" if self.lanes.spool is not None else ""
+            guard.warn(
+                "closing", f"{result.remaining} spans were not delivered in time{why}{kept}; see callspan.stats()"
+            )
         return result
+
+    def _close_spool(self) -> None:
+        """Let go of the spool, unless the worker still writes and does not stop: the end of the process does, then."""
+        spool, lock = self.lanes.spool, self._step_lock
+        if spool is not None and self._stepping_id != threading.get_ident() and lock.acquire(timeout=_GRACE_S):
+            try:
+                spool.close()
+            finally:
+                lock.release()
 
     def _close_local(self, keep: Collection[Exporter], deadline: float) -> None:
         """Close what the worker writes to, unless it is still writing and does not stop."""
@@ -263,12 +300,12 @@ class Pipeline:
         return {
             lane.name: {
                 "ended": buffer.offered,
-                "adopted": 0,
+                "adopted": lane.adopted,
                 "delivered": lane.counters.delivered,
                 "rejected": lane.counters.rejected,
                 "dropped": _with_overflow(lane.counters.dropped, buffer.dropped + lane.overflowed),
                 "buffered": len(buffer) + lane.waiting,
-                "spooled": 0,
+                "spooled": lane.spooled,
                 "retries": lane.counters.retries,
                 "suspicious": lane.counters.suspicious,
             }
