@@ -172,16 +172,18 @@ class Spool:
             guard.warn("spool", f"the spool cannot be tidied up: {error.strerror or error}")
 
     def _tidy(self) -> None:
-        too_old = self._clock() - self._settings.max_age_s
         for folder in list(self._folders()):
             self._delete_settled(folder)
-            while folder.segments and folder.segments[0].changed_s < too_old:
+            while folder.segments and self._is_too_old(folder.segments[0]):
                 self._give_up(folder, folder.segments[0], "spool too old")
             if folder is not self._own and not folder.segments:
                 self._adopted.remove(folder)
                 for lane in self._lanes:
                     lane.detach(folder)
                 folder.remove()
+
+    def _is_too_old(self, segment: Segment) -> bool:
+        return segment.changed_s < self._clock() - self._settings.max_age_s
 
     def _delete_settled(self, folder: Folder) -> None:
         settled = min(lane.acknowledged(folder) for lane in self._lanes)
@@ -218,6 +220,8 @@ class Spool:
                 return False
             for odd, count in folder.survey():
                 self._set_aside(odd, count)
+            while folder.segments and self._is_too_old(folder.segments[0]):
+                self._miss(folder, folder.segments[0])
         except OSError as error:
             guard.warn("spool", f"a part of the spool cannot be taken over: {error.strerror or error}")
             return False
@@ -230,6 +234,13 @@ class Spool:
         for lane in self._lanes:
             lane.attach(folder)
         return True
+
+    def _miss(self, folder: Folder, segment: Segment) -> None:
+        """Drop a file that nobody has begun to read."""
+        for lane in self._lanes:
+            begins = max(segment.first, folder.acknowledged(lane.name))
+            lane.miss(max(segment.end - begins, 0), "spool too old")
+        folder.drop(segment)
 
     def _set_aside(self, path: Path, count: int) -> None:
         """Put a file that cannot be read where nobody tries again, and count what was in it."""
