@@ -32,6 +32,12 @@ def _celery() -> Integration:
     return CELERY
 
 
+def _langchain() -> Integration:
+    from callspan.integrations.langchain.attach import LANGCHAIN  # noqa: PLC0415 - on first use
+
+    return LANGCHAIN
+
+
 class Registry:
     """All integrations, and which of them are attached."""
 
@@ -184,7 +190,7 @@ def _version_of(distribution: str) -> str:
         return "?"
 
 
-REGISTRY: Final = Registry({"openai": _openai, "threads": _threads, "celery": _celery})
+REGISTRY: Final = Registry({"openai": _openai, "langchain": _langchain, "threads": _threads, "celery": _celery})
 
 
 def instrument(*names: str, **options: Any) -> InstrumentHandle:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import string
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from callspan.errors import PromptError
@@ -102,9 +103,19 @@ class _RecentTexts:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._by_hash: dict[int, RenderedPrompt] = {}
+        self._deferred: deque[Callable[[], object]] = deque(maxlen=limit)
 
     def __bool__(self) -> bool:
-        return bool(self._by_hash)
+        return bool(self._by_hash or self._deferred)
+
+    def defer(self, add: Callable[[], object]) -> None:
+        """Let `add` add texts when one is looked for next: working out where they came from is not for the caller."""
+        self._deferred.append(add)
+
+    def forget(self) -> None:
+        """Start over; for tests."""
+        self._by_hash.clear()
+        self._deferred.clear()
 
     def add(self, text: RenderedPrompt) -> None:
         texts = self._by_hash
@@ -119,7 +130,13 @@ class _RecentTexts:
                 return
 
     def find(self, text: str) -> RenderedPrompt | None:
-        """Return the origin of an equal text, if it was rendered recently."""
+        """Return the origin of an equal text, if it was rendered recently; in the worker."""
+        while self._deferred:
+            try:
+                add = self._deferred.popleft()
+            except IndexError:  # another worker was faster
+                break
+            add()
         found = self._by_hash.get(hash(text))
         return found if found is not None and found == text else None
 

@@ -122,6 +122,19 @@ def below(span: Any) -> Context:
     return Context(context)
 
 
+def hollow(own: Context, outer: Context, keys: Iterable[str]) -> None:
+    """Give `own`, a context that we made, the values that `outer` has under `keys`, wherever it is still current.
+
+    For a span that ends in another task or thread than the one in which it was made current: nobody can restore the
+    context of those from here, but what stands in it is ours.
+    """
+    for key in keys:
+        if key in outer:
+            dict.__setitem__(own, key, outer[key])
+        else:
+            dict.pop(own, key, None)
+
+
 def is_entry(span: Span) -> bool:
     """Return whether a span that ends here is the first of ours: nothing above it, or above it somebody else's span.
 

@@ -1,0 +1,225 @@
+"""LangChain's events, one method each. They run on the caller's thread, in the middle of the run: a few microseconds.
+
+The class that LangChain sees inherits from its `BaseCallbackHandler` too and is made when that is loaded; never from
+its tracers, whose module loads a client for a service and takes a third of a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from callspan.capture.switch import switch
+from callspan.guard import guard
+from callspan.integrations.langchain import endings, request
+from callspan.integrations.langchain.inside import note_start
+from callspan.integrations.langchain.objects import fields_of, result_tree, tree_of
+from callspan.integrations.langchain.prompts import PromptReader
+from callspan.integrations.langchain.response import documents_tree
+from callspan.integrations.langchain.runs import Run, Runs
+from callspan.integrations.langchain.stream import note_piece
+from callspan.recording.sites import Site
+
+_ABSENT: Final = object()
+
+
+class Handler:
+    """What every run tells. Its methods never raise."""
+
+    run_inline = True  # else asynchronous runs would tell it in another thread, and no context would reach them
+    raise_error = False
+    ignore_llm = ignore_chat_model = ignore_chain = ignore_agent = ignore_retriever = False
+    ignore_retry = ignore_custom_event = True
+
+    def __init__(self, runs: Runs, look: Callable[[], None]) -> None:
+        """Keep open runs in `runs`; call `look` whenever a root run starts."""
+        self.runs = runs
+        self.is_on = True
+        self._look = look
+
+    def __deepcopy__(self, _: Any) -> Handler:
+        return self  # users copy configurations; there is one handler
+
+    def __copy__(self) -> Handler:
+        return self
+
+    # -- chains, prompts, parsers, graphs and agents -------------------------------------------------------------------
+
+    def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: Any, **told: Any) -> None:
+        """Open the span of a chain, or of one of the many things that LangChain calls one."""
+        if not self.is_on or switch.recorder is None:
+            return
+        try:
+            metadata, tags, parent_id = told.get("metadata"), told.get("tags"), told.get("parent_run_id")
+            parent = self.runs.recorded(parent_id) if parent_id is not None else None
+            name = request.name_of(serialized, told.get("name"), "chain")
+            around = parent.metadata if parent is not None else None
+            site = request.chain_site(name, told.get("run_type"), tags, metadata, around)
+            if parent_id is None:
+                self._look()
+            run = self.runs.open(site, run_id, parent_id, tags, metadata)
+            if run is None:
+                return
+            if site is request.PROMPT:
+                run.span.reader = PromptReader(serialized, metadata)
+            elif site is request.NODE and metadata:
+                run.span.attributes = request.node_attributes(metadata)
+                if parent is not None and parent.span.component is None:
+                    parent.span.component = "graph"
+            self._start(run, name, None if request.is_deferred(inputs) else tree_of(inputs))
+        except Exception as error:  # noqa: BLE001 - our fault must not become the user's
+            guard.note("opening a chain of langchain", error)
+
+    def on_chain_end(self, outputs: Any, *, run_id: Any, inputs: Any = _ABSENT, **_: Any) -> None:
+        """End it; a stream tells its inputs only now."""
+        try:
+            run = self.runs.close(run_id)
+            if run is None:
+                return
+            if inputs is not _ABSENT and run.span.input is None:
+                run.span.set_input(tree_of(inputs))
+            endings.finish(run, tree_of(outputs), is_stream=inputs is not _ABSENT)
+        except Exception as error:  # noqa: BLE001
+            guard.note("ending a chain of langchain", error)
+
+    def on_chain_error(self, error: BaseException, *, run_id: Any, inputs: Any = _ABSENT, **_: Any) -> None:
+        """End it by what it raised."""
+        try:
+            run = self.runs.close(run_id)
+            if run is None:
+                return
+            if inputs is not _ABSENT and run.span.input is None:
+                run.span.set_input(tree_of(inputs))
+            endings.fail(self.runs, run, error)
+        except Exception as fault:  # noqa: BLE001
+            guard.note("ending a chain of langchain", fault)
+
+    def on_agent_action(self, _: Any, *, run_id: Any, **__: Any) -> None:
+        """Learn that a chain is an agent: those of the old kind say so when they act."""
+        run = self.runs.recorded(run_id)
+        if run is not None:
+            run.span.kind, run.span.reader = "agent", request.read_agent
+
+    on_agent_finish = on_agent_action
+
+    # -- models --------------------------------------------------------------------------------------------------------
+
+    def on_chat_model_start(self, serialized: Any, messages: Any, *, run_id: Any, **told: Any) -> None:
+        """Open the span of a chat model's call."""
+        if self.is_on and switch.recorder is not None:
+            try:
+                self._start_model(request.CHAT, request.chat_tree, serialized, messages, run_id, told)
+            except Exception as error:  # noqa: BLE001
+                guard.note("opening a model of langchain", error)
+
+    def on_llm_start(self, serialized: Any, prompts: Any, *, run_id: Any, **told: Any) -> None:
+        """Open the span of the call of a model for texts."""
+        if self.is_on and switch.recorder is not None:
+            try:
+                self._start_model(request.TEXT, request.text_tree, serialized, prompts, run_id, told)
+            except Exception as error:  # noqa: BLE001
+                guard.note("opening a model of langchain", error)
+
+    def _start_model(self, site: Site, read: Any, serialized: Any, given: Any, run_id: Any, told: Any) -> None:
+        metadata, params = told.get("metadata"), told.get("invocation_params")
+        run = self.runs.open(site, run_id, told.get("parent_run_id"), told.get("tags"), metadata)
+        if run is None:
+            return
+        model = request.model_of(params, metadata)
+        name = told.get("name") or (f"{site.name} {model}" if model else None)
+        self._start(run, request.name_of(serialized, name, site.name), read(given, params, metadata))
+        if told.get("batch_size") in (None, 1):  # else each is entered when its turn has come
+            run.enter_here()
+
+    def on_llm_new_token(self, _: Any = None, *, run_id: Any, **__: Any) -> None:
+        """Take notice of a piece of an answer."""
+        run = self.runs.recorded(run_id)
+        if run is not None:
+            try:
+                note_piece(run)
+            except Exception as error:  # noqa: BLE001
+                guard.note("noting a piece of an answer of langchain", error)
+
+    def on_llm_end(self, response: Any, *, run_id: Any, **_: Any) -> None:
+        """End the call of a model."""
+        try:
+            run = self.runs.close(run_id)
+            if run is not None:
+                endings.finish(run, result_tree(fields_of(response)))
+        except Exception as error:  # noqa: BLE001
+            guard.note("ending a model of langchain", error)
+
+    def on_llm_error(self, error: BaseException, *, run_id: Any, response: Any = None, **_: Any) -> None:
+        """End it by what it raised; `response` is what there was of an answer."""
+        try:
+            run = self.runs.close(run_id)
+            if run is not None:
+                endings.fail(self.runs, run, error, None if response is None else result_tree(fields_of(response)))
+        except Exception as fault:  # noqa: BLE001
+            guard.note("ending a model of langchain", fault)
+
+    # -- tools and retrievers ------------------------------------------------------------------------------------------
+
+    def on_tool_start(self, serialized: Any, input_str: Any, *, run_id: Any, **told: Any) -> None:
+        """Open the span of a tool's call."""
+        if not self.is_on or switch.recorder is None:
+            return
+        try:
+            metadata, inputs = told.get("metadata"), told.get("inputs")
+            run = self.runs.open(request.TOOL, run_id, told.get("parent_run_id"), told.get("tags"), metadata)
+            if run is None:
+                return
+            run.span.reader = request.ToolReader(serialized, told.get("tool_call_id"))
+            name = request.name_of(serialized, told.get("name"), "tool")
+            self._start(run, name, input_str if inputs is None else tree_of(inputs))
+            note_start(run)
+        except Exception as error:  # noqa: BLE001
+            guard.note("opening a tool of langchain", error)
+
+    def on_tool_end(self, output: Any, *, run_id: Any, **_: Any) -> None:
+        """End it."""
+        self.on_chain_end(output, run_id=run_id)
+
+    def on_tool_error(self, error: BaseException, *, run_id: Any, **_: Any) -> None:
+        """End it by what it raised."""
+        self.on_chain_error(error, run_id=run_id)
+
+    def on_retriever_start(self, serialized: Any, query: Any, *, run_id: Any, **told: Any) -> None:
+        """Open the span of a retriever."""
+        if not self.is_on or switch.recorder is None:
+            return
+        try:
+            metadata, parent_id = told.get("metadata"), told.get("parent_run_id")
+            if parent_id is None:
+                self._look()
+            run = self.runs.open(request.RETRIEVER, run_id, parent_id, told.get("tags"), metadata)
+            if run is None:
+                return
+            run.span.reader = request.RetrieverReader(metadata)
+            self._start(run, request.name_of(serialized, told.get("name"), "retriever"), tree_of(query))
+            note_start(run)
+            run.enter_here()
+        except Exception as error:  # noqa: BLE001
+            guard.note("opening a retriever of langchain", error)
+
+    def on_retriever_end(self, documents: Any, *, run_id: Any, **_: Any) -> None:
+        """End it."""
+        try:
+            run = self.runs.close(run_id)
+            if run is None:
+                return
+            reader: Any = run.span.reader
+            endings.finish(run, documents_tree(documents, reader.scores))
+        except Exception as error:  # noqa: BLE001
+            guard.note("ending a retriever of langchain", error)
+
+    def on_retriever_error(self, error: BaseException, *, run_id: Any, **_: Any) -> None:
+        """End it by what it raised."""
+        self.on_chain_error(error, run_id=run_id)
+
+    def _start(self, run: Run, name: str, given: Any) -> None:
+        recorder, span = run.recorder, run.span
+        span.name = name
+        if given is not None:
+            span.input = recorder.freeze(span, "input", given)
+        recorder.start(span)

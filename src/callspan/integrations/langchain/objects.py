@@ -1,0 +1,190 @@
+"""LangChain's own objects as dictionaries of their stored fields, made on the caller's thread.
+
+Messages, documents, prompts and commands are pydantic objects or dataclasses. The copier for any object would take ten
+times as long, and would keep what nobody reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from types import GetSetDescriptorType, MemberDescriptorType
+from typing import Any, Final, NamedTuple
+
+from callspan.recording import stored_fields
+
+Tree = dict[str, Any]
+
+_DEPTH: Final = 4
+_ITEMS: Final = 1_024  # in one list; of what is longer the copier says what it left out
+_PLAIN: Final = frozenset(map(id, [str, int, float, bool, type(None)]))
+_LIBRARIES: Final = ("langchain_core", "langchain", "langgraph", "langchain_classic")
+
+
+class _Shape(NamedTuple):
+    """How to tell the objects of one class: whose tree it is, and where its fields are stored."""
+
+    tell: Callable[[Tree, int], Any]
+    dictionary: Any  # the descriptor of `__dict__`, None where there is none
+    slots: tuple[tuple[str, Any], ...]
+
+    def fields(self, value: Any) -> Tree:
+        """Return the stored fields of an object; they are its own, so nobody may write to them."""
+        stored: Any = self.dictionary.__get__(value) if self.dictionary is not None else {}
+        if not self.slots:
+            return stored  # type: ignore[no-any-return]
+        stored = {**stored}
+        for name, slot in self.slots:
+            with suppress(AttributeError):  # never set
+                stored[name] = slot.__get__(value)
+        return stored  # type: ignore[no-any-return]
+
+
+def _shape_of(kind: type) -> _Shape | None:
+    """Return how to tell one of LangChain's classes, or one that inherits from it, by name; None for all others."""
+    mro = stored_fields.mro_of(kind)
+    for ancestor in mro:
+        module = ancestor.__module__
+        known = _TELLERS.get(ancestor.__name__)
+        if known is not None and type(module) is str and module.partition(".")[0] in _LIBRARIES:
+            tell, names = known
+            slots = [(name, stored_fields.class_value(mro, name)) for name in names]
+            stored = tuple((name, slot) for name, slot in slots if type(slot) is MemberDescriptorType)
+            return _Shape(tell, dictionary_of(kind), stored)
+    return None
+
+
+def _dictionary_of(kind: type) -> Any:
+    """Return the descriptor that the interpreter made for `__dict__`; None where there is none, or code instead."""
+    found: Any = stored_fields.class_value(stored_fields.mro_of(kind), "__dict__")
+    return found if type(found) is GetSetDescriptorType else None
+
+
+dictionary_of: Final[Callable[[Any], Any]] = lru_cache(maxsize=512)(_dictionary_of)
+shape_of: Final[Callable[[Any], _Shape | None]] = lru_cache(maxsize=512)(_shape_of)
+
+
+def tree_of(value: Any, depth: int = 0) -> Any:
+    """Return a value with LangChain's objects in it, a few levels deep, as dictionaries; anything else as it is."""
+    kind = type(value)
+    if id(kind) in _PLAIN:
+        return value
+    if kind is dict:
+        if depth >= _DEPTH or len(value) > _ITEMS:
+            return value
+        items = value.copy()
+        for key, item in items.items():
+            if id(type(item)) not in _PLAIN:
+                items[key] = tree_of(item, depth + 1)
+        return items
+    if kind is list or kind is tuple:
+        if depth >= _DEPTH or len(value) > _ITEMS or not value or type(value[0]) is float:
+            return value
+        return [item if id(type(item)) in _PLAIN else tree_of(item, depth + 1) for item in [*value]]
+    shape = shape_of(kind)
+    return value if shape is None else shape.tell(shape.fields(value), depth)
+
+
+def fields_of(value: Any) -> Tree:
+    """Return the stored fields of one of LangChain's objects; empty for what has none. Nobody may write to them."""
+    descriptor = dictionary_of(type(value))
+    return descriptor.__get__(value) if descriptor is not None else {}
+
+
+def message_tree(stored: Tree, _: int = 0) -> Tree:
+    """Return what a message says."""
+    tree: Tree = {"type": stored.get("type"), "content": stored.get("content")}
+    role = stored.get("role")
+    if role:
+        tree["role"] = role
+    for name in ("name", "tool_calls", "tool_call_id", "status"):
+        found = stored.get(name)
+        if found and found != "success":
+            tree[name] = found
+    more = stored.get("additional_kwargs")
+    if more:
+        for name in ("reasoning_content", "refusal", "audio"):
+            if more.get(name):
+                tree[name] = more[name]
+    return tree
+
+
+def document_tree(stored: Tree, _: int = 0) -> Tree:
+    """Return what a document says."""
+    tree: Tree = {"page_content": stored.get("page_content")}
+    if stored.get("id") is not None:
+        tree["id"] = stored["id"]
+    if stored.get("metadata"):
+        tree["metadata"] = stored["metadata"]
+    return tree
+
+
+def result_tree(stored: Tree, _: int = 0) -> Tree:
+    """Return what a model gave back to one prompt: its generations, and what the whole answer says of itself."""
+    rows = stored.get("generations")
+    generations = rows[0] if type(rows) is list and rows and type(rows[0]) is list else []
+    tree: Tree = {"generations": [_generation_tree(one) for one in [*generations]]}
+    if stored.get("llm_output"):
+        tree["llm_output"] = stored["llm_output"]
+    return tree
+
+
+def _generation_tree(generation: Any) -> Tree:
+    stored = fields_of(generation)
+    tree: Tree = {}
+    if stored.get("generation_info"):
+        tree["info"] = stored["generation_info"]
+    message = stored.get("message")
+    if message is None:
+        tree["text"] = stored.get("text")
+        return tree
+    said = fields_of(message)
+    tree["message"] = message_tree(said)
+    for name in ("id", "usage_metadata", "response_metadata"):
+        if said.get(name):
+            tree[name] = said[name]
+    return tree
+
+
+def _chat_prompt_tree(stored: Tree, depth: int) -> Any:
+    return {"messages": tree_of(stored.get("messages"), depth)}
+
+
+def _text_prompt_tree(stored: Tree, _: int) -> Any:
+    return stored.get("text")
+
+
+def _command_tree(stored: Tree, depth: int) -> Any:
+    kept = {name: stored.get(name) for name in ("graph", "update", "resume", "goto")}
+    return {name: tree_of(value, depth + 1) for name, value in kept.items() if value is not None and value != ()}
+
+
+def _send_tree(stored: Tree, depth: int) -> Any:
+    return {"node": stored.get("node"), "arg": tree_of(stored.get("arg"), depth + 1)}
+
+
+def _interrupt_tree(stored: Tree, depth: int) -> Any:
+    return {"id": stored.get("id"), "value": tree_of(stored.get("value"), depth + 1)}
+
+
+def _action_tree(stored: Tree, _: int) -> Any:
+    return {name: stored.get(name) for name in ("tool", "tool_input", "log")}
+
+
+def _finish_tree(stored: Tree, _: int) -> Any:
+    return {name: stored.get(name) for name in ("return_values", "log")}
+
+
+_TELLERS: Final[dict[str, tuple[Callable[[Tree, int], Any], tuple[str, ...]]]] = {
+    "BaseMessage": (message_tree, ()),
+    "Document": (document_tree, ()),
+    "ChatPromptValue": (_chat_prompt_tree, ()),
+    "StringPromptValue": (_text_prompt_tree, ()),
+    "LLMResult": (result_tree, ()),
+    "Command": (_command_tree, ("graph", "update", "resume", "goto")),
+    "Send": (_send_tree, ("node", "arg")),
+    "Interrupt": (_interrupt_tree, ("id", "value")),
+    "AgentAction": (_action_tree, ()),
+    "AgentFinish": (_finish_tree, ()),
+}

@@ -1,0 +1,233 @@
+"""What a run was given: which kind of span it is, what is kept of its input, and, in the worker, what that says."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from callspan.integrations.langchain.objects import Tree, fields_of, message_tree, tree_of
+from callspan.integrations.langchain.response import read_answer, read_documents_found
+from callspan.model.facts import MISSING, Facts, ToolFacts
+from callspan.model.messages import parse_json, read_messages, text_message
+from callspan.model.span import Span
+from callspan.recording.results import PARAMETERS, recognise_prompts
+from callspan.recording.sites import Site
+
+# Providers by LangChain's names, where the GenAI conventions have another.
+PROVIDERS: Final[dict[str, str]] = {
+    "amazon_bedrock": "aws.bedrock",
+    "azure": "azure.ai.openai",
+    "azureopenai": "azure.ai.openai",
+    "bedrock": "aws.bedrock",
+    "bedrock_converse": "aws.bedrock",
+    "google_genai": "gcp.gemini",
+    "google_vertexai": "gcp.vertex_ai",
+    "ibm": "ibm.watsonx.ai",
+    "mistral": "mistral_ai",
+    "mistralai": "mistral_ai",
+    "vertexai": "gcp.vertex_ai",
+    "xai": "x_ai",
+}
+_ABOUT: Final = ("ls_provider", "ls_model_name", "ls_temperature", "ls_max_tokens", "ls_stop")
+_OUTPUT_TYPES: Final = {"text": "text", "json_object": "json", "json_schema": "json"}
+_DEFERRED: Final = {"input": ""}  # what LangChain says at the start of a stream, when the input is still to come
+
+# -- on the caller's thread --------------------------------------------------------------------------------------------
+
+
+def name_of(serialized: Any, name: Any, fallback: str) -> str:
+    """Return what LangChain calls a run."""
+    if type(name) is str and name:
+        return name
+    if type(serialized) is dict:
+        named = serialized.get("name")
+        if type(named) is str and named:
+            return named
+        path = serialized.get("id")
+        if type(path) is list and path and type(path[-1]) is str:
+            return path[-1]
+    return fallback
+
+
+def chain_site(name: str, run_type: Any, tags: Any, metadata: Any, around: Any) -> Site:
+    """Return what a chain is: `around` is the metadata of the run that started it, if any.
+
+    An agent says so in LangChain's own metadata, never in its name.
+    """
+    if run_type == "prompt":
+        return PROMPT
+    if run_type == "parser":
+        return PARSER
+    word = None
+    for tag in tags or ():
+        if type(tag) is str:
+            if tag.startswith("graph:step:"):
+                return NODE
+            if tag.startswith(("seq:step:", "map:key:")):
+                word = STEP
+    if metadata:
+        agent = metadata.get("lc_agent_name")
+        if type(agent) is str and agent == name:
+            return AGENT
+        if metadata.get("ls_integration") == "langchain_create_agent" and not (
+            around and around.get("ls_integration") == "langchain_create_agent"
+        ):
+            return AGENT
+    return word or CHAIN
+
+
+def node_attributes(metadata: Tree) -> Tree | None:
+    """Return which node of a graph a run is, and in which step."""
+    told = {f"langgraph.{name}": metadata.get(f"langgraph_{name}") for name in ("node", "step")}
+    return {name: value for name, value in told.items() if type(value) is str or type(value) is int} or None
+
+
+def is_deferred(inputs: Any) -> bool:
+    """Return whether the input is still to come: LangChain tells it at the end of a stream."""
+    return type(inputs) is dict and len(inputs) == 1 and type(inputs.get("input")) is str and inputs == _DEFERRED
+
+
+def chat_tree(messages: Any, params: Any, metadata: Any) -> Tree:
+    """Return what a chat model was given."""
+    rows = messages[0] if type(messages) is list and messages else []
+    return {"messages": [message_tree(fields_of(one)) for one in [*rows]], **_about(params, metadata)}
+
+
+def text_tree(prompts: Any, params: Any, metadata: Any) -> Tree:
+    """Return what a model for texts was given."""
+    return {"prompts": tree_of(prompts), **_about(params, metadata)}
+
+
+def model_of(params: Any, metadata: Any) -> str | None:
+    """Return the name of the model that a run asks."""
+    for tree, names in ((metadata, ("ls_model_name",)), (params, ("model", "model_name"))):
+        for name in names if type(tree) is dict else ():
+            if type(tree.get(name)) is str:
+                return str(tree[name])
+    return None
+
+
+def _about(params: Any, metadata: Any) -> Tree:
+    about = {name: metadata[name] for name in _ABOUT if metadata.get(name) is not None} if metadata else {}
+    return {"params": params, "about": about}
+
+
+# -- in the worker -----------------------------------------------------------------------------------------------------
+
+
+def read_chat(span: Span, facts: Facts) -> None:
+    """Read a run of a chat model."""
+    facts.operation = "chat"
+    given = _take_input(facts)
+    messages = read_messages(given.get("messages"))
+    if messages is not None:
+        facts.input_messages = messages
+    _read_parameters(span, facts, given)
+    read_answer(span, facts)
+    recognise_prompts(facts)
+
+
+def read_text(span: Span, facts: Facts) -> None:
+    """Read a run of a model for texts."""
+    facts.operation = "text_completion"
+    given = _take_input(facts)
+    prompts = given.get("prompts")
+    if isinstance(prompts, list):
+        facts.input_messages = [text_message("user", prompt) for prompt in prompts if isinstance(prompt, str)]
+    _read_parameters(span, facts, given)
+    read_answer(span, facts)
+    recognise_prompts(facts)
+
+
+def _take_input(facts: Facts) -> Tree:
+    given, facts.input = facts.input, MISSING
+    return given if isinstance(given, dict) else {}
+
+
+def _read_parameters(span: Span, facts: Facts, given: Tree) -> None:
+    about, params = given.get("about"), given.get("params")
+    about = about if isinstance(about, dict) else {}
+    rest = dict(params) if isinstance(params, dict) else {}
+    rest.pop("_type", None)
+    provider = about.get("ls_provider")
+    if isinstance(provider, str):
+        facts.provider = PROVIDERS.get(provider, provider)
+    for name, key in (("ls_model_name", "model"), ("ls_temperature", "temperature"), ("ls_max_tokens", "max_tokens")):
+        if about.get(name) is not None:
+            facts.request[key] = about[name]
+    tools = rest.get("tools")
+    if isinstance(tools, list) and tools and all(isinstance(tool, dict) for tool in tools):
+        facts.tool_definitions = rest.pop("tools")
+    wanted = rest.get("response_format")
+    if isinstance(wanted, dict) and wanted.get("type") in _OUTPUT_TYPES:
+        facts.request["output_type"] = _OUTPUT_TYPES[wanted["type"]]
+    for name, key in PARAMETERS.items():
+        value = rest.pop(name, None)
+        if value is not None:
+            facts.request[key] = [value] if key == "stop_sequences" and isinstance(value, str) else value
+    if about.get("ls_stop") is not None:
+        facts.request.setdefault("stop_sequences", about["ls_stop"])
+    if span.stream is not None:
+        facts.request["stream"] = True
+    facts.extra.update({name: value for name, value in rest.items() if value is not None})
+
+
+class ToolReader:
+    """Reads a tool's run, with what LangChain says of the tool at its start."""
+
+    __slots__ = ("_call_id", "_serialized")
+
+    def __init__(self, serialized: Any, call_id: Any) -> None:
+        """Keep the description and the ID of the model's call for it."""
+        self._serialized = serialized
+        self._call_id = call_id if type(call_id) is str else None
+
+    def __call__(self, span: Span, facts: Facts) -> None:
+        """Read arguments and result."""
+        described = self._serialized.get("description") if isinstance(self._serialized, dict) else None
+        facts.tool = ToolFacts(
+            span.name, described if isinstance(described, str) and described else None, None, self._call_id
+        )
+        output = facts.output
+        if isinstance(output, dict) and output.get("type") == "tool":
+            if isinstance(output.get("tool_call_id"), str):
+                facts.tool.call_id = output["tool_call_id"]
+            output = output.get("content")
+        facts.output = parse_json(output)
+
+
+class RetrieverReader:
+    """Reads a retriever's run. `scores` are those that its vector store told, beside the documents they belong to."""
+
+    __slots__ = ("_metadata", "scores")
+
+    def __init__(self, metadata: Any) -> None:
+        """Keep what LangChain says of the vector store."""
+        self._metadata = metadata
+        self.scores: list[tuple[Any, float]] | None = None
+
+    def __call__(self, _: Span, facts: Facts) -> None:
+        """Read query and documents."""
+        if isinstance(facts.input, str):
+            facts.query, facts.input = facts.input, MISSING
+        for name in ("ls_vector_store_provider", "ls_embedding_provider"):
+            told = self._metadata.get(name) if type(self._metadata) is dict else None
+            if type(told) is str:
+                facts.metadata[name] = told
+        read_documents_found(facts)
+
+
+def read_agent(span: Span, facts: Facts) -> None:
+    """Name the agent."""
+    facts.agent_name = span.name
+
+
+CHAIN: Final = Site("chain", "chain")
+STEP: Final = Site("step", "chain", component="step")
+NODE: Final = Site("node", "chain", component="node")
+PROMPT: Final = Site("prompt", "chain", component="prompt")
+PARSER: Final = Site("parser", "chain", component="parser")
+AGENT: Final = Site("agent", "agent", reader=read_agent)
+TOOL: Final = Site("tool", "tool")
+RETRIEVER: Final = Site("retriever", "retriever")
+CHAT: Final = Site("chat", "llm", reader=read_chat, awaits_provider=True)
+TEXT: Final = Site("text completion", "llm", reader=read_text, awaits_provider=True)

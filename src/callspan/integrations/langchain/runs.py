@@ -1,0 +1,222 @@
+"""The runs that are open: a span for each, found by the run's ID, below the run that started it.
+
+LangChain's events come from anywhere: the end of a run in another task than its start, a child's end after its
+parent's, some never. So a run's parent is found by its ID. The context is asked only for roots, which have none, and
+where the user's own span inside the parent started the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from callspan.capture.call import Call
+from callspan.capture.openers import make_call
+from callspan.capture.switch import switch
+from callspan.guard import guard
+from callspan.model.span import InertSpan, Span
+from callspan.recording.otel import SCOPE_KEY, SPAN_KEY, Context, get_context, hollow, set_context
+from callspan.recording.recorder import Recorder
+from callspan.recording.scope import EMPTY_SCOPE, Scope
+from callspan.recording.sites import Site
+from callspan.recording.snapshot import freeze
+
+RUN_KEY: Final = "callspan-langchain-run"
+"""Where a context holds the span of the innermost run."""
+
+OPEN_RUNS: Final = 10_000
+_OWN: Final = (SPAN_KEY, SCOPE_KEY, RUN_KEY)
+_CONVERSATION: Final = ("conversation_id", "session_id", "thread_id")
+_PLUMBING: Final = ("ls_", "lc_", "langgraph_", "checkpoint_", "__")  # beginnings of metadata that LangChain adds
+_MACHINE_TAGS: Final = ("seq:", "graph:", "map:", "condition:", "branch:", "langsmith:")
+
+
+class Run(Call):
+    """One run of LangChain's. `below` are its open children by their IDs."""
+
+    __slots__ = ("below", "identity", "is_entered", "metadata", "parent_run")
+
+    parent_run: Run | None
+    below: dict[Any, Run] | None
+    identity: Any
+    is_entered: bool  # its span was made current where the run began, so the end has to take it out there
+    metadata: Mapping[str, Any] | None
+
+    def enter_here(self) -> None:
+        """Make the span current for what the caller does next, until `leave_here` or the end."""
+        self.is_entered = True
+        set_context(self._own)
+
+    def leave_here(self) -> None:
+        """Make current what was before `enter_here`, wherever that has got to."""
+        if self.is_entered:
+            self.is_entered = False
+            self.leave()
+            hollow(self._own, self._outer, _OWN)
+
+    def enter_copy(self) -> None:
+        """Make the span current in a copy of the context in which the run began; the copy is thrown away."""
+        current = get_context()
+        set_context(self._own if current is self._outer else merged(current, self._own))
+
+    def elapsed_ns(self) -> int:
+        """Return how long the run has lasted."""
+        return self._recorder.ticks() - self.span._ticks  # noqa: SLF001 - the other half of a call
+
+    @property
+    def recorder(self) -> Recorder:
+        """The recorder that opened the span."""
+        return self._recorder
+
+    @property
+    def own(self) -> Context:
+        """The context in which the span is current."""
+        return self._own
+
+
+class Unrecorded:
+    """A run that is not recorded, nor is what it starts; `own` is the context that says so to others, if any does."""
+
+    __slots__ = ("own",)
+
+    def __init__(self, own: Context | None) -> None:
+        """Hold the context."""
+        self.own = own
+
+    def enter_copy(self) -> None:
+        """Let nothing be recorded in a copy of the context."""
+        if self.own is not None:
+            set_context(merged(get_context(), self.own))
+
+
+class Runs:
+    """All open runs, at most `limit`: the oldest are then ended as incomplete. Safe from any thread, without a lock."""
+
+    def __init__(self, limit: int = OPEN_RUNS) -> None:
+        """Start with none."""
+        self._limit = limit
+        self._open: dict[Any, Run | Unrecorded] = {}
+
+    def __len__(self) -> int:
+        """Return how many runs are open."""
+        return len(self._open)
+
+    def find(self, identity: Any) -> Run | Unrecorded | None:
+        """Return an open run."""
+        return self._open.get(identity)
+
+    def recorded(self, identity: Any) -> Run | None:
+        """Return an open run that is recorded."""
+        run = self._open.get(identity)
+        return run if type(run) is Run else None
+
+    def open(
+        self, site: Site, identity: Any, parent_identity: Any, tags: list[str] | None, metadata: dict[str, Any] | None
+    ) -> Run | None:
+        """Open a run, not yet started nor current; None where it is not recorded."""
+        recorder = switch.recorder
+        if recorder is None:
+            return None
+        parent = self._open.get(parent_identity) if parent_identity is not None else None
+        if isinstance(parent, Unrecorded):
+            self._keep(identity, parent)
+            return None
+        outer = here = get_context()
+        if parent is not None and here.get(RUN_KEY) is not parent.span:
+            outer = merged(here, parent.own)
+        opened = recorder.open(site, told(outer, tags, metadata, parent))
+        if opened is None or type(opened[0]) is InertSpan:
+            self._keep(identity, Unrecorded(None if opened is None else opened[1]))
+            return None
+        run: Run = make_call(Run, recorder, (opened[0], opened[1], here))  # type: ignore[assignment]
+        dict.__setitem__(run.own, RUN_KEY, run.span)  # our own context, that nobody has seen yet
+        run.identity, run.parent_run, run.below, run.is_entered = identity, parent, None, False
+        run.metadata = metadata
+        if parent is not None:
+            if parent.below is None:
+                parent.below = {}
+            parent.below[identity] = run
+        self._keep(identity, run)
+        return run
+
+    def close(self, identity: Any) -> Run | None:
+        """Take out a run that ends; None where it is not recorded, or has ended already."""
+        run = self._open.pop(identity, None)
+        if type(run) is not Run:
+            return None
+        if run.parent_run is not None and run.parent_run.below is not None:
+            run.parent_run.below.pop(identity, None)
+        return run
+
+    def _keep(self, identity: Any, run: Run | Unrecorded) -> None:
+        self._open[identity] = run
+        while len(self._open) > self._limit:
+            try:
+                oldest = self.close(next(iter(self._open)))
+            except (StopIteration, RuntimeError):  # another thread adds or evicts at this moment: it sees to the rest
+                return
+            if oldest is not None:
+                guard.count("evicted a run of langchain")
+                oldest.span.outcome = "incomplete"
+                oldest.leave_here()
+                oldest.span.end()
+
+
+def merged(current: Context, own: Context) -> Context:
+    """Return the current context with the span, the scope and the run of another."""
+    made: dict[str, object] = {**current}
+    for key in _OWN:
+        if key in own:
+            made[key] = own[key]
+        else:
+            made.pop(key, None)
+    return Context(made)
+
+
+def told(outer: Context, tags: list[str] | None, metadata: dict[str, Any] | None, parent: Run | None) -> Context:
+    """Return the context with what a run's tags and metadata say of it and of all below; `outer` if that is nothing.
+
+    What the parent was told is known already: LangChain hands everything on. The conversation that the user has named
+    to callspan wins over one in the metadata.
+    """
+    scope: Any = outer.get(SCOPE_KEY)
+    before = scope
+    known = parent.metadata if parent is not None else None
+    news = _news_in(metadata, known) if metadata else None
+    labels = tuple(tag for tag in tags if _is_label(tag)) if tags else ()
+    if news or labels:
+        scope = (scope or EMPTY_SCOPE).add(None, labels, (freeze([news]),) if news else ())
+        if before is not None and not news and scope.tags == before.tags:
+            scope = before
+    if metadata and (scope is None or scope.conversation_id is None):
+        scope = _conversed(scope, metadata)
+    return outer if scope is before else Context({**outer, SCOPE_KEY: scope})
+
+
+def _news_in(metadata: dict[str, Any], known: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what is the user's in a run's metadata, and was not told of its parent."""
+    return {
+        key: value
+        for key, value in metadata.items()
+        if type(key) is str and not key.startswith(_PLUMBING) and (known is None or known.get(key, known) is not value)
+    }
+
+
+def _is_label(tag: object) -> bool:
+    return type(tag) is str and not tag.startswith(_MACHINE_TAGS)
+
+
+def _conversed(scope: Scope | None, metadata: dict[str, Any]) -> Scope | None:
+    for name in _CONVERSATION:
+        found = metadata.get(name)
+        if type(found) is int:
+            found = str(found)
+        if type(found) is str and found:
+            return (scope or EMPTY_SCOPE).converse(found, None, None)
+    return scope
+
+
+def innermost_span() -> Span | None:
+    """Return the span of the innermost run in this context, while it is open."""
+    span: Any = get_context().get(RUN_KEY)
+    return span if span is not None and not span.end_ns else None
