@@ -16,7 +16,8 @@ from callspan.model.facts import Facts
 from callspan.recording import copier, opening, otel, stored_fields
 from callspan.recording.plain import plain
 from callspan.recording.scope import StepCounter
-from callspan.recording.snapshot import _is_vector, freeze, thaw
+from callspan.recording.snapshot import _is_vector, freeze
+from callspan.recording.thawing import thaw
 from callspan.testing import capture
 
 

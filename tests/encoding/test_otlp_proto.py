@@ -201,11 +201,18 @@ def test_a_key_that_is_no_text_is_written_as_one():
 
 
 def test_what_is_remembered_is_small_and_bounded():
-    for cache in (otlp_proto._short_key, otlp_proto._short_pair):
-        cache.cache_clear()
+    otlp_proto._known.clear()
     encoded(finished(attributes={"k" * 1000: 1, "m" * 1000: "short", "long": "v" * 1000, "pair": "short"}), Resource())
 
-    assert otlp_proto._short_pair.cache_info().maxsize == 4096
-    assert otlp_proto._short_pair.cache_info().currsize == 3  # "pair", the kind and the outcome
-    assert otlp_proto._short_key.cache_info().maxsize == 4096
-    assert otlp_proto._short_key.cache_info().currsize == 1  # "long"
+    assert {name: list(seen) for name, (_, seen) in otlp_proto._known.items()} == {
+        "long": [],
+        "pair": ["short"],
+        "openinference.span.kind": ["LLM"],
+        "callspan.outcome": ["ok"],
+    }
+
+    for number in range(1100):
+        encoded(finished(attributes={f"key {number}": "text", "pair": f"text {number}"}), Resource())
+
+    assert len(otlp_proto._known) <= 1024
+    assert all(len(seen) <= 64 for _, seen in otlp_proto._known.values())

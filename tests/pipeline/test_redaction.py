@@ -98,12 +98,15 @@ def test_secrets_are_found_at_any_depth():
 
 def test_names_of_any_length_are_judged_by_their_end_and_not_kept():
     assert cleaned({"x" * 1_000_000 + "_api_key": "hush"})[1] == 1
-    redaction._verdict.cache_clear()
+    redaction._verdicts.clear()
     cleaned({"y" * 1_000_000: "text"})
     assert is_secret_name("z" * 1_000_000 + "_password")
-    assert redaction._verdict.cache_info().currsize == 2
-    assert redaction._verdict("y" * 128) == ""
-    assert redaction._verdict.cache_info().hits == 1
+    assert redaction._verdicts == {"y" * 128: "", "z" * 119 + "_password": "secret"}
+
+
+def test_names_are_remembered_up_to_a_bound():
+    cleaned({f"name {number}": "text" for number in range(5_000)})
+    assert 0 < len(redaction._verdicts) <= 4096
 
 
 FIELDS = {

@@ -27,7 +27,8 @@ import pytest
 from callspan.model.prompt import PromptTemplate
 from callspan.recording.opening import value_of
 from callspan.recording.plain import plain
-from callspan.recording.snapshot import freeze, thaw
+from callspan.recording.snapshot import freeze
+from callspan.recording.thawing import thaw
 
 
 def shown(value: Any, **options: Any) -> Any:

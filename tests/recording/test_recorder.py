@@ -16,7 +16,7 @@ from callspan.recording.recorder import Recorder
 from callspan.recording.sampling import bound_of
 from callspan.recording.scope import Scope
 from callspan.recording.sites import Site
-from callspan.recording.snapshot import thaw
+from callspan.recording.thawing import thaw
 
 SITE = Site("name", "tool", component="finer")
 

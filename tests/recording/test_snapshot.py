@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from callspan.recording.opening import thaw_again
 from callspan.recording.plain import plain
-from callspan.recording.snapshot import Chunk, freeze, thaw
+from callspan.recording.snapshot import Chunk, freeze
+from callspan.recording.thawing import thaw
 
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(st.characters(), max_size=8)
@@ -37,13 +38,6 @@ TREES = st.recursive(
 )
 
 
-def as_lists(tree: Any) -> Any:
-    """Return the tree with lists for tuples, as the worker sees it."""
-    if isinstance(tree, dict):
-        return {key: as_lists(value) for key, value in tree.items()}
-    return [as_lists(item) for item in tree] if isinstance(tree, list | tuple) else tree
-
-
 def wreck(tree: Any) -> None:
     """Change everything that can be changed in a tree."""
     children = list(tree.values()) if isinstance(tree, dict) else list(tree) if isinstance(tree, list | tuple) else []
@@ -59,7 +53,7 @@ def wreck(tree: Any) -> None:
 @settings(max_examples=500, deadline=None)
 @given(st.lists(TREES, min_size=1, max_size=4))
 def test_every_plain_tree_comes_back_equal_after_the_original_was_wrecked(values):
-    expected = as_lists(copy.deepcopy(values))
+    expected = [plain(value) for value in copy.deepcopy(values)]  # `plain` has tests of its own
     snapshot = freeze([*values])
     for value in values:
         wreck(value)
@@ -72,7 +66,7 @@ def test_every_plain_tree_comes_back_equal_after_the_original_was_wrecked(values
 def test_a_foreign_root_does_not_disturb_the_others(values, data):
     foreign = data.draw(st.integers(0, len(values)))
     given_values = [*values[:foreign], frozenset([1]), *values[foreign:]]
-    expected = [*as_lists(values[:foreign]), [1], *as_lists(values[foreign:])]
+    expected = [*map(plain, values[:foreign]), [1], *map(plain, values[foreign:])]
     thawed = thaw(freeze(given_values))
     assert thawed == expected or any("more>" in str(tree) or "#2" in str(tree) for tree in thawed)
 
@@ -80,7 +74,7 @@ def test_a_foreign_root_does_not_disturb_the_others(values, data):
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.text(max_size=4), TREES, max_size=4))
 def test_a_shared_snapshot_opens_again_and_again(tree):
-    expected = as_lists(tree)
+    expected = plain(tree)
     snapshot = freeze([tree])
     for _ in range(3):
         assert thaw_again(snapshot) == expected
@@ -89,7 +83,7 @@ def test_a_shared_snapshot_opens_again_and_again(tree):
 @settings(max_examples=200, deadline=None)
 @given(TREES)
 def test_plain_spells_every_tree_in_the_terms_of_json(tree):
-    spelled = plain(thaw(freeze([tree]))[0])
+    (spelled,) = thaw(freeze([tree]))
     seen = [spelled]
     for one in seen:
         assert type(one) in (dict, list, str, int, float, bool, type(None))
@@ -129,10 +123,9 @@ def test_scalars_are_kept_by_reference_and_cost_no_copy():
 
 def test_nan_infinity_and_zero_come_through():
     (tree,) = thaw(freeze([[math.nan, math.inf, -math.inf, -0.0, 10**5000]]))
-    assert math.isnan(tree[0])
-    assert tree[1:3] == [math.inf, -math.inf]
+    assert tree[:3] == ["nan", "inf", "-inf"]
     assert math.copysign(1, tree[3]) == -1
-    assert tree[4] == 10**5000
+    assert int(tree[4].removesuffix("…"), 16) == 10**5000 >> 16_610 - 126 * 4 + 2
 
 
 def test_shared_structures_stay_small():

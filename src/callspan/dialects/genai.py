@@ -41,7 +41,7 @@ class GenAI:
         self._released = released
         cache_write = "cache_creation" if released else "cache_write"
         self._usage = (*USAGE, ("cache_write_tokens", f"gen_ai.usage.{cache_write}.input_tokens"))
-        changed: Names = {"top_k": ("gen_ai.request.top_k", number)} if released else {}
+        changed: Names = {"top_k": ("gen_ai.request.top_k", float, number)} if released else {}
         self._request = {**REQUEST, **changed}
         self._openai_request = {**OPENAI_REQUEST, **changed}
 
@@ -137,12 +137,14 @@ def _add_known(told: Attributes, given: dict[str, Any], names: Names, defaults: 
     """Add what `names` has a name for, unless it is the default; return the rest, values of the wrong type among it."""
     rest = {}
     for key, value in given.items():
-        known = names.get(key)
-        read = known[1](value) if known else None
-        if known is None or read is None:
-            rest[key] = value
-        elif defaults.get(key) != read:
-            told[known[0]] = read
+        if key in names:
+            name, usual, read = names[key]
+            known: Any = value if type(value) is usual and value != "" else read(value)
+            if known is not None:
+                if defaults.get(key) != known:
+                    told[name] = known
+                continue
+        rest[key] = value
     return rest
 
 

@@ -9,8 +9,9 @@ from callspan.dialects.contract import AttributeValue
 from callspan.dialects.values import flag, number, text, text_places, texts, whole
 from callspan.model.kinds import Kind
 
-Names = dict[str, tuple[str, Callable[[object], "AttributeValue | None"]]]
-"""By our key: the attribute, and what reads its value, with None for one of the wrong type."""
+Names = dict[str, tuple[str, "type | None", Callable[[object], "AttributeValue | None"]]]
+"""By our key: the attribute, the type that its value nearly always has and then stays what it is, and what reads any
+other, with None for one of the wrong type."""
 
 OPERATIONS: Final[dict[Kind, str]] = {
     "llm": "chat",
@@ -21,39 +22,39 @@ OPERATIONS: Final[dict[Kind, str]] = {
 }
 
 REQUEST: Final[Names] = {
-    "model": ("gen_ai.request.model", text),
-    "temperature": ("gen_ai.request.temperature", number),
-    "top_p": ("gen_ai.request.top_p", number),
-    "top_k": ("gen_ai.request.top_k", whole),
-    "max_tokens": ("gen_ai.request.max_tokens", whole),
-    "stop_sequences": ("gen_ai.request.stop_sequences", texts),
-    "frequency_penalty": ("gen_ai.request.frequency_penalty", number),
-    "presence_penalty": ("gen_ai.request.presence_penalty", number),
-    "seed": ("gen_ai.request.seed", whole),
-    "choice_count": ("gen_ai.request.choice.count", whole),
-    "stream": ("gen_ai.request.stream", flag),
-    "output_type": ("gen_ai.output.type", text),
-    "encoding_formats": ("gen_ai.request.encoding_formats", texts),
-    "reasoning_level": ("gen_ai.request.reasoning.level", text),
-    "previous_response_id": ("gen_ai.request.previous_response.id", text),
+    "model": ("gen_ai.request.model", str, text),
+    "temperature": ("gen_ai.request.temperature", float, number),
+    "top_p": ("gen_ai.request.top_p", float, number),
+    "top_k": ("gen_ai.request.top_k", int, whole),
+    "max_tokens": ("gen_ai.request.max_tokens", int, whole),
+    "stop_sequences": ("gen_ai.request.stop_sequences", None, texts),
+    "frequency_penalty": ("gen_ai.request.frequency_penalty", float, number),
+    "presence_penalty": ("gen_ai.request.presence_penalty", float, number),
+    "seed": ("gen_ai.request.seed", int, whole),
+    "choice_count": ("gen_ai.request.choice.count", int, whole),
+    "stream": ("gen_ai.request.stream", bool, flag),
+    "output_type": ("gen_ai.output.type", str, text),
+    "encoding_formats": ("gen_ai.request.encoding_formats", None, texts),
+    "reasoning_level": ("gen_ai.request.reasoning.level", str, text),
+    "previous_response_id": ("gen_ai.request.previous_response.id", str, text),
 }
 
 OPENAI_REQUEST: Final[Names] = {
     **REQUEST,
-    "service_tier": ("openai.request.service_tier", text),
-    "api_type": ("openai.api.type", text),
+    "service_tier": ("openai.request.service_tier", str, text),
+    "api_type": ("openai.api.type", str, text),
 }
 
 RESPONSE: Final[Names] = {
-    "id": ("gen_ai.response.id", text),
-    "model": ("gen_ai.response.model", text),
-    "finish_reasons": ("gen_ai.response.finish_reasons", text_places),
+    "id": ("gen_ai.response.id", str, text),
+    "model": ("gen_ai.response.model", str, text),
+    "finish_reasons": ("gen_ai.response.finish_reasons", None, text_places),
 }
 
 OPENAI_RESPONSE: Final[Names] = {
     **RESPONSE,
-    "service_tier": ("openai.response.service_tier", text),
-    "system_fingerprint": ("openai.response.system_fingerprint", text),
+    "service_tier": ("openai.response.service_tier", str, text),
+    "system_fingerprint": ("openai.response.system_fingerprint", str, text),
 }
 
 # Requests that the conventions want left out, since they are what happens without them.

@@ -16,8 +16,8 @@ def attributes(span: Span, dialects: Sequence[Dialect]) -> dict[str, Any]:
     A user's attribute wins over a dialect's of the same name, since somebody wrote it on purpose; our own names belong
     to us. The user's may be nested lists and dictionaries, all others are flat. No value at the top is None.
     """
-    told: dict[str, Any] = {}
-    for dialect in dialects:
+    told: dict[str, Any] = dialects[0].attributes(span) if dialects else {}  # new each time, so ours to add to
+    for dialect in dialects[1:]:
         told.update(dialect.attributes(span))
     if span.facts is not None and span.facts.attributes:
         told.update({key: value for key, value in span.facts.attributes.items() if value is not None})

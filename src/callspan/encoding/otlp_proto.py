@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Final
 
 from callspan.dialects.contract import Dialect
@@ -65,6 +64,8 @@ _DOUBLE: Final = tag_fixed64(4)
 # What is kept of the past, so that memory stays bounded: short keys, and short texts below short keys.
 _SHORT_KEY: Final = 128
 _SHORT_VALUE: Final = 32
+_MOST_KEYS: Final = 1024
+_MOST_VALUES: Final = 64
 
 
 def request(spans: Sequence[Span], resource: Resource, dialects: Sequence[Dialect]) -> bytes:
@@ -116,31 +117,51 @@ def _link(link: Link) -> bytes:
 
 
 def _pairs(tag: bytes, told: Mapping[str, Any], depth: int = MAX_DEPTH) -> bytes:
-    """Write a repeated field of `KeyValue` messages."""
+    """Write a repeated field of `KeyValue` messages. What nearly all spans consist of is written without a call."""
     parts: list[bytes] = []
     for key, value in told.items():
-        if type(value) is str and len(value) <= _SHORT_VALUE and len(key) <= _SHORT_KEY:
-            parts.append(_short_pair(tag, key, value))
-            continue
-        head = _short_key(key) if len(key) <= _SHORT_KEY else _key(key)
-        body = _any_value(value, depth)
-        size = varint(len(body))
-        parts += (tag, varint(len(head) + len(size) + len(body)), head, size, body)
+        head, seen = _known.get(key) or _learn(key)
+        kind = type(value)
+        if kind is str and len(value) > _SHORT_VALUE:
+            data = value.encode() if value.isascii() else utf8(value)
+            length = varint(len(data))
+            size = varint(1 + len(length) + len(data))
+            parts += (tag, varint(len(head) + len(size) + 1 + len(length) + len(data)), head, size, _1, length, data)
+        elif kind is int and 0 <= value < 2**63:
+            data = varint(value)
+            parts += (tag, varint(len(head) + 2 + len(data)), head, varint(1 + len(data)), _INT, data)
+        elif kind is str or (kind is float and value):  # 0.0 and -0.0 are the same to a dictionary
+            parts += (tag, seen.get(value) or _remember(seen, head, value))
+        else:
+            body = _any_value(value, depth)
+            size = varint(len(body))
+            parts += (tag, varint(len(head) + len(size) + len(body)), head, size, body)
     return b"".join(parts)
 
 
-def _key(key: str) -> bytes:
-    """Write a `KeyValue` up to the length of its value."""
-    return text_field(_1, key) + _2
+_Seen = dict["str | float", bytes]
+
+# By name: a `KeyValue` up to the length of its value, and whole ones of values that are likely to come again, such as
+# models, roles, outcomes and temperatures. Both are bounded, names are the user's.
+_known: Final[dict[str, tuple[bytes, _Seen]]] = {}
 
 
-_short_key: Final = lru_cache(maxsize=4096)(_key)
+def _learn(key: str) -> tuple[bytes, _Seen]:
+    known: tuple[bytes, _Seen] = (text_field(_1, key) + _2, {})
+    if len(key) <= _SHORT_KEY:
+        if len(_known) >= _MOST_KEYS:
+            _known.clear()
+        _known[key] = known
+    return known
 
 
-@lru_cache(maxsize=4096)
-def _short_pair(tag: bytes, key: str, value: str) -> bytes:
-    """Write a pair of texts that is likely to come again: models, providers, roles and outcomes."""
-    return field(tag, _key(key) + field(b"", field(_1, utf8(value))))
+def _remember(seen: _Seen, head: bytes, value: str | float) -> bytes:
+    """Write a pair from its length on."""
+    body = _any_value(value, 0)
+    pair = field(b"", head + field(b"", body))
+    if len(seen) < _MOST_VALUES:
+        seen[value] = pair
+    return pair
 
 
 def _any_value(value: object, depth: int) -> bytes:

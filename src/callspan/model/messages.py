@@ -37,6 +37,12 @@ _ROLES: Final = {
     "function": "tool",
     "model": "assistant",
 }
+_ANSWERS_OF_TOOLS: Final = ("tool", "function")
+_TELLING: Final = frozenset(  # what says more of a message than its role and content
+    """
+    parts reasoning_content reasoning tool_call_id refusal audio tool_calls function_call name finish_reason
+    """.split()  # noqa: SIM905 - a list of words, not of quotation marks
+)
 _MEDIA: Final = {"image_url": "image", "input_image": "image", "input_audio": "audio", "input_file": "document"}
 
 
@@ -48,15 +54,23 @@ def read_messages(tree: object) -> list[Message] | None:
     """
     if not isinstance(tree, list) or not tree:
         return None
-    messages = [read_message(item) for item in tree]
-    return None if None in messages else [message for message in messages if message is not None]
+    messages: list[Message] = []
+    for item in tree:
+        message = read_message(item)
+        if message is None:
+            return None
+        messages.append(message)
+    return messages
 
 
 def read_message(tree: object) -> Message | None:
     """Read one message; None when `tree` has neither a role nor a type that names one."""
     if not isinstance(tree, dict):
         return None
-    role = tree.get("role")
+    role, content = tree.get("role"), tree.get("content")
+    is_plain = len(tree) == 2 or _TELLING.isdisjoint(tree)
+    if is_plain and type(content) is str and content and type(role) is str and role not in _ANSWERS_OF_TOOLS:
+        return text_message(_ROLES.get(role, role), content)  # most are, and are spared every question below
     if not isinstance(role, str):
         role = tree.get("type")
         if not isinstance(role, str) or (role not in _ROLES and role not in ("system", "user", "assistant", "tool")):
@@ -90,7 +104,7 @@ def _parts_of(tree: dict[str, Any]) -> Iterable[Part]:
     reasoning = tree.get("reasoning_content") or tree.get("reasoning")
     if isinstance(reasoning, str) and reasoning:
         yield {"type": "reasoning", "content": reasoning}
-    if role in ("tool", "function") or tree.get("tool_call_id") is not None:
+    if role in _ANSWERS_OF_TOOLS or tree.get("tool_call_id") is not None:
         yield _tool_response(tree, content)
     elif isinstance(content, str):
         if content:

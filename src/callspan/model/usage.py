@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 UsageSource = Literal["reported", "estimated"]
+
+_MOST_NAMES: Final = 64  # what has more is no usage object
 
 
 @dataclass(slots=True)
@@ -103,20 +106,24 @@ def read_usage(tree: object) -> Usage | None:
         return None
     usage = Usage()
     found = False
-    for field, paths in _PATHS:
-        for path in paths:
-            count = _follow(tree, path)
-            if count is not None:
-                setattr(usage, field, count)
-                found = True
-                break
+    for field, path in _paths_in(tuple(tree)) if len(tree) <= _MOST_NAMES else ():
+        count = tree[path[0]] if len(path) == 1 else _follow(tree, path)
+        if type(count) is int and count >= 0 and getattr(usage, field) is None:
+            setattr(usage, field, count)
+            found = True
     return usage if found else None
 
 
-def _follow(tree: dict[str, Any], path: tuple[str, ...]) -> int | None:
+@lru_cache(maxsize=256)
+def _paths_in(names: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the fields and paths worth following in an object with these names; a provider always uses the same."""
+    return tuple((field, path) for field, paths in _PATHS for path in paths if path[0] in names)
+
+
+def _follow(tree: dict[str, Any], path: tuple[str, ...]) -> Any:
     node: Any = tree
     for key in path:
         if not isinstance(node, dict):
             return None
         node = node.get(key)
-    return node if type(node) is int and node >= 0 else None
+    return node

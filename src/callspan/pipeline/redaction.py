@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
-from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final, Literal
 
 from callspan.guard import guard
@@ -36,6 +36,7 @@ _ENDINGS: Final = tuple(  # or its end
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _LONG_TOKEN: Final = 16
 _NAME_CHARACTERS: Final = 128
+_MOST_VERDICTS: Final = 4096
 _SCHEMAS: Final = ("tool", "tool_definitions")
 _SCHEMA_VALUES: Final = ("default", "example", "examples", "const", "enum")
 
@@ -48,24 +49,33 @@ def is_secret_name(key: str) -> bool:
     >>> is_secret_name("X-Api-Key"), is_secret_name("clientSecret"), is_secret_name("max_tokens")
     (True, True, False)
     """
-    return _verdict(key[-_NAME_CHARACTERS:]) == "secret"
+    return _verdict(key) == "secret"
 
 
-@lru_cache(maxsize=4096)
 def _verdict(key: str) -> Verdict:
     """Judge a name; "token" means that it depends on the value: tokens of models and of APIs have the same name."""
-    name = _HUMP.sub("_", key).lower().replace("-", "_").replace(" ", "_").replace(".", "_")
-    if name in _NAMES or name.endswith(_ENDINGS):
-        return "secret"
-    return "token" if name == "token" or name.endswith("_token") else ""
+    key = key[-_NAME_CHARACTERS:]
+    verdict = _verdicts.get(key)
+    if verdict is None:
+        name = _HUMP.sub("_", key).lower().replace("-", "_").replace(" ", "_").replace(".", "_")
+        if name in _NAMES or name.endswith(_ENDINGS):
+            verdict = "secret"
+        else:
+            verdict = "token" if name == "token" or name.endswith("_token") else ""
+        if len(_verdicts) >= _MOST_VERDICTS:
+            _verdicts.clear()
+        _verdicts[key] = verdict
+    return verdict
+
+
+_verdicts: Final[dict[str, Verdict]] = {}  # of names seen before; looked at without a call where names are many
 
 
 def redact(span: Span) -> None:
     """Pass the facts of a span through the gate; what cannot be checked is replaced as a whole."""
     facts = span.facts
     assert facts is not None
-    for field in _CHECKED:
-        value = getattr(facts, field)
+    for field, value in zip(_CHECKED, _values_of(facts), strict=True):
         if value:
             _pass(facts, facts, field, value, has_schemas=field in _SCHEMAS)
     for told in (*(span.events or ()), *(span.links or ())):
@@ -83,6 +93,7 @@ def redact_resource(resource: Resource) -> Resource:
 _CHECKED: Final = tuple(
     field.name for field in fields(Facts) if field.name not in ("usage", "truncated", "redacted_count")
 )
+_values_of: Final = attrgetter(*_CHECKED)
 
 
 def _pass(facts: Facts, holder: Facts | Event | Link, field: str, value: Any, *, has_schemas: bool = False) -> None:
@@ -121,20 +132,33 @@ def _clean_mapping(tree: dict[str, Any], *, has_schemas: bool = False) -> int:
     count = 0
     for key, value in tree.items():
         kind = type(value)
-        verdict = _verdict(key if len(key) <= _NAME_CHARACTERS else key[-_NAME_CHARACTERS:])
-        if (verdict == "secret" and kind is not bool and (value or kind is int or kind is float)) or (
-            verdict == "token" and kind is str and _is_credential(value, tree)
-        ):
-            if kind is str and value == REDACTED:  # what comes back from a spool has been here before
-                continue
-            tree[key] = REDACTED
-            count += 1
-        elif kind is dict or kind is list:
-            if has_schemas and key == "properties" and kind is dict:
+        verdict = _verdicts.get(key)
+        if verdict is None:
+            verdict = _verdict(key)
+        if verdict and _is_secret(verdict, value, kind, tree):
+            if kind is not str or value != REDACTED:  # what comes back from a spool has been here before
+                tree[key] = REDACTED
+                count += 1
+        elif kind is list:
+            for item in value:
+                inner = type(item)
+                if inner is dict:
+                    count += _clean_mapping(item, has_schemas=has_schemas)
+                elif inner is not str and inner is not float and inner is not int:
+                    count += _clean(item, has_schemas=has_schemas)
+        elif kind is dict:
+            if has_schemas and key == "properties":
                 count += _clean_parameters(value)
             else:
-                count += _clean(value, has_schemas=has_schemas)
+                count += _clean_mapping(value, has_schemas=has_schemas)
     return count
+
+
+def _is_secret(verdict: Verdict, value: Any, kind: type, around: dict[str, Any]) -> bool:
+    """Return whether a value is a credential, where its name says that it may be one."""
+    if verdict == "secret":
+        return kind is not bool and (bool(value) or kind is int or kind is float)
+    return kind is str and _is_credential(value, around)
 
 
 def _clean_parameters(properties: dict[str, Any]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from callspan.guard import guard
@@ -10,13 +11,14 @@ from callspan.model.span import Snapshot, Span
 from callspan.recording import results
 from callspan.recording.joining import join_call
 from callspan.recording.plain import plain
-from callspan.recording.snapshot import thaw
+from callspan.recording.results import Reader
+from callspan.recording.thawing import thaw
 
 
 def open_facts(span: Span) -> Facts:
     """Fill `span.facts` from what was frozen; a part that cannot be read is left out and noted."""
     facts = span.facts = Facts()
-    for part in (_open_values, _open_scope, _open_attributes, _open_prompts, _open_stream, _read, join_call):
+    for part in _parts_of(span):
         try:
             part(span, facts)
         except Exception as error:  # noqa: BLE001 - one odd value must not cost the span
@@ -25,19 +27,39 @@ def open_facts(span: Span) -> Facts:
     return facts
 
 
+def _parts_of(span: Span) -> Iterator[Reader]:
+    """Yield what has to be done for this span: most have no more than values, and a way to read them."""
+    site = span.site
+    yield _open_values
+    if span.scope is not None or site.tags or site.metadata is not None:
+        yield _open_scope
+    if span.attributes or span.events or span.links:
+        yield _open_attributes
+    if span.prompts or span.scope is not None:
+        yield _open_prompts
+    if span.stream is not None:
+        yield _open_stream
+    reader = span.reader or results.READERS.get(span.kind)
+    if reader is not None:
+        yield reader
+    if span.provider_call is not None:
+        yield join_call
+
+
 def value_of(snapshot: Snapshot) -> Any:
     """Return the single value of a snapshot as a plain tree."""
-    return plain(thaw(snapshot)[0])
+    return thaw(snapshot)[0]
 
 
 def _open_values(span: Span, facts: Facts) -> None:
     if span.input is not None:
         names = span.input[1]
-        roots = [plain(root) for root in thaw(span.input)]
+        roots = thaw(span.input)
         facts.input = roots[0] if names is None else span.site.name_values(roots, names) or MISSING
     if span.output is not None:
         facts.output = value_of(span.output)
-    facts.truncated = dict(span.truncated or {})
+    if span.truncated:
+        facts.truncated = dict(span.truncated)
 
 
 def _open_scope(span: Span, facts: Facts) -> None:
@@ -75,13 +97,7 @@ def _open_prompts(span: Span, facts: Facts) -> None:
 
 
 def _open_stream(span: Span, facts: Facts) -> None:
-    if span.stream is not None:
-        facts.chunk_count, first_ns = span.stream
-        if first_ns is not None:
-            facts.time_to_first_chunk_s = first_ns / 1e9
-
-
-def _read(span: Span, facts: Facts) -> None:
-    reader = span.reader or results.READERS.get(span.kind)
-    if reader is not None:
-        reader(span, facts)
+    assert span.stream is not None
+    facts.chunk_count, first_ns = span.stream
+    if first_ns is not None:
+        facts.time_to_first_chunk_s = first_ns / 1e9

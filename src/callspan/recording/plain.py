@@ -12,7 +12,7 @@ from typing import Any, Final
 from callspan.recording.stored_fields import placeholder
 
 _NODES: Final = 100_000
-_DEPTH: Final = 64
+DEPTH: Final = 64
 _BIG: Final = 1 << 63
 _KEY_BYTES: Final = 64
 _SHORT: Final = 32
@@ -49,7 +49,7 @@ class _Walk:
         if kind is list and len(value) > _SHORT and _is_finite(value):
             return [*value]
         self._left -= len(value) + 1
-        if depth >= _DEPTH or self._left < 0:
+        if depth >= DEPTH or self._left < 0:
             return f"<{kind.__name__} of {len(value)}>"
         self._path.add(id(value))
         if kind is dict:

@@ -33,6 +33,9 @@ Opened = tuple[Any, Context, Context]
 """A `Span` or an `InertSpan`, the context in which it is current, and the context around it."""
 
 
+_open: Callable[[Span], Facts] | None = None
+
+
 class Recorder:
     """Makes spans for one pipeline. `sink` takes every sealed span; `bound` is the sampling bound (`sampling`)."""
 
@@ -140,9 +143,12 @@ class Recorder:
 
     def open_facts(self, span: Span) -> Facts:
         """Open the span's snapshots; in the worker, so what reads them is imported there."""
-        from callspan.recording.opening import open_facts  # noqa: PLC0415
+        global _open  # noqa: PLW0603 - an import statement costs a microsecond each time
+        if _open is None:
+            from callspan.recording.opening import open_facts  # noqa: PLC0415
 
-        return open_facts(span)
+            _open = open_facts
+        return _open(span)
 
     def now_ns(self) -> int:
         """Return the wall clock in nanoseconds since 1970."""

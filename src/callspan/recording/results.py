@@ -31,27 +31,32 @@ from callspan.recording.tool_schema import parameters_schema
 
 Reader = Callable[[Span, Facts], None]
 
-# Model parameters by the names callers use, and GenAI's name for each.
-PARAMETERS: Final[dict[str, str]] = {
-    "model": "model",
-    "model_name": "model",
-    "temperature": "temperature",
-    "top_p": "top_p",
-    "top_k": "top_k",
-    "max_tokens": "max_tokens",
-    "max_completion_tokens": "max_tokens",
-    "max_output_tokens": "max_tokens",
-    "stop": "stop_sequences",
-    "stop_sequences": "stop_sequences",
-    "frequency_penalty": "frequency_penalty",
-    "presence_penalty": "presence_penalty",
-    "seed": "seed",
-    "n": "choice_count",
-    "stream": "stream",
-    "reasoning_effort": "reasoning_level",
-    "service_tier": "service_tier",
-    "previous_response_id": "previous_response_id",
+_Types = tuple[type, ...]
+_TEXT: Final[_Types] = (str,)
+_SCALAR: Final[_Types] = (str, int, float, bool)
+
+# Model parameters by the names callers use: GenAI's name for each, and the types that it may have.
+PARAMETERS: Final[dict[str, tuple[str, _Types]]] = {
+    "model": ("model", _TEXT),
+    "model_name": ("model", _TEXT),
+    "temperature": ("temperature", _SCALAR),
+    "top_p": ("top_p", _SCALAR),
+    "top_k": ("top_k", _SCALAR),
+    "max_tokens": ("max_tokens", _SCALAR),
+    "max_completion_tokens": ("max_tokens", _SCALAR),
+    "max_output_tokens": ("max_tokens", _SCALAR),
+    "stop": ("stop_sequences", (str, list)),
+    "stop_sequences": ("stop_sequences", (str, list)),
+    "frequency_penalty": ("frequency_penalty", _SCALAR),
+    "presence_penalty": ("presence_penalty", _SCALAR),
+    "seed": ("seed", _SCALAR),
+    "n": ("choice_count", _SCALAR),
+    "stream": ("stream", _SCALAR),
+    "reasoning_effort": ("reasoning_level", _TEXT),
+    "service_tier": ("service_tier", _SCALAR),
+    "previous_response_id": ("previous_response_id", _SCALAR),
 }
+_PARAMETER_HOLDERS: Final = ("params", "parameters", "model_kwargs", "kwargs", "config")
 _MESSAGE_NAMES: Final = ("messages", "input_messages", "chat_history", "history", "input")
 _PROMPT_NAMES: Final = ("prompt", "query", "question", "text", "user_prompt", "user_input", "user_message")
 _SYSTEM_NAMES: Final = ("system", "system_prompt", "instructions")
@@ -92,22 +97,23 @@ def _read_request(facts: Facts) -> None:
         return
     rest = dict(arguments)
     _take_messages(facts, rest)
-    if rest == arguments and arguments is not facts.input:
+    if len(rest) == len(arguments) and arguments is not facts.input:
         return  # a text or a list that says nothing stays what it is
-    for holder in ("params", "parameters", "model_kwargs", "kwargs", "config"):
-        nested = rest.get(holder)
+    for holder in [name for name in rest if name in _PARAMETER_HOLDERS]:
+        nested = rest[holder]
         if isinstance(nested, dict) and _take_parameters(facts, nested):
-            rest.pop(holder)
-    _take_parameters(facts, rest, pop=True)
-    tools = rest.get("tools")
-    if isinstance(tools, list) and tools and all(isinstance(tool, dict) for tool in tools):
-        facts.tool_definitions = rest.pop("tools")
+            del rest[holder]
+    if rest:
+        _take_parameters(facts, rest, pop=True)
+        tools = rest.get("tools")
+        if isinstance(tools, list) and tools and all(isinstance(tool, dict) for tool in tools):
+            facts.tool_definitions = rest.pop("tools")
     facts.input = rest or MISSING
 
 
 def _take_messages(facts: Facts, rest: dict[str, Any]) -> None:
     for name in _MESSAGE_NAMES:
-        messages = read_messages(rest.get(name))
+        messages = read_messages(rest[name]) if name in rest else None
         if messages is not None:
             facts.input_messages = messages
             del rest[name]
@@ -118,26 +124,27 @@ def _take_messages(facts: Facts, rest: dict[str, Any]) -> None:
                 facts.input_messages = [text_message("user", rest.pop(name))]
                 break
     for name in _SYSTEM_NAMES:
-        if facts.input_messages is not None and isinstance(rest.get(name), str):
+        if name in rest and facts.input_messages is not None and isinstance(rest[name], str):
             facts.system_instructions = [{"type": "text", "content": rest.pop(name)}]
 
 
 def _take_parameters(facts: Facts, tree: dict[str, Any], *, pop: bool = False) -> bool:
     """Move the known parameters to `request`, the unknown ones of a parameter object to `extra`."""
-    known = {name: tree[name] for name in PARAMETERS if tree.get(name) is not None and _is_parameter(name, tree[name])}
-    for name, value in known.items():
-        facts.request.setdefault(PARAMETERS[name], value)
-        if pop:
+    known, unknown = [], []
+    for name, value in tree.items():
+        parameter = PARAMETERS.get(name)
+        if parameter is not None and isinstance(value, parameter[1]):
+            known.append(name)
+            facts.request.setdefault(parameter[0], value)
+        else:
+            unknown.append(name)
+    if pop:
+        for name in known:
             del tree[name]
-    if not pop and known:
-        facts.extra.update({name: value for name, value in tree.items() if name not in known})
+    elif known:
+        for name in unknown:
+            facts.extra[name] = tree[name]
     return bool(known)
-
-
-def _is_parameter(name: str, value: Any) -> bool:
-    if name in ("stop", "stop_sequences"):
-        return isinstance(value, str | list)
-    return isinstance(value, str if name in ("model", "model_name", "reasoning_effort") else str | int | float | bool)
 
 
 def _read_answer(span: Span, facts: Facts) -> None:
@@ -157,16 +164,14 @@ def _read_answer(span: Span, facts: Facts) -> None:
 def _read_answer_object(facts: Facts, output: dict[str, Any]) -> None:
     usage = output.get("usage", output.get("usage_metadata"))
     facts.usage = facts.usage or read_usage(usage)
-    for name in ("id", "system_fingerprint", "service_tier"):
-        if isinstance(output.get(name), str):
+    for name in ("id", "system_fingerprint", "service_tier", "model"):
+        if name in output and isinstance(output[name], str):
             facts.response[name] = output[name]
-    if isinstance(output.get("model"), str):
-        facts.response["model"] = output["model"]
     choices = output.get("choices")
     if isinstance(choices, list) and choices:
         messages = [read_choice(choice) for choice in choices if isinstance(choice, dict)]
     else:
-        answer = read_message({"role": "assistant", **output}) or _text_answer(output)
+        answer = read_message(output if "role" in output else {"role": "assistant", **output}) or _text_answer(output)
         messages = [answer] if answer is not None else []
     if messages:
         facts.output_messages = messages

@@ -115,8 +115,10 @@ class Site:
         Plain default values stand for what was not passed. A parameter that is passed twice, or one too many, is the
         user's TypeError to come: such values are kept under a number.
         """
-        count = len(values) - len(keywords)
         parameters = self.parameters
+        if not keywords and not self.defaults and len(values) == len(parameters):
+            return dict(zip(parameters, values))  # noqa: B905 - of one length, and it runs for every span
+        count = len(values) - len(keywords)
         named = dict(zip(parameters, values[:count], strict=False))
         if count > len(parameters):
             extra = values[len(parameters) : count]

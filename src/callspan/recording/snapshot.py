@@ -4,7 +4,7 @@ A record shows a value as it was at the call, so something has to be copied ther
 kept by reference, they cannot change. Containers of exactly the builtin types are copied level by level, each by one
 call of C code that runs nothing of theirs; types and sizes are checked on the copies, which no other thread can reach.
 What is of another type, too much, or nested in itself goes to the total copier (`recording.copier`). The worker opens
-the snapshot with `thaw`.
+the snapshot with `recording.thawing.thaw`.
 
 `marshal.dumps` would copy what lies deep a little faster. But it asks every object that it does not know for its
 buffer: so it copies whole arrays, and it runs `__buffer__` of Python classes in the middle of a list they may change.
@@ -12,13 +12,11 @@ buffer: so it copies whole arrays, and it runs `__buffer__` of Python classes in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 from callspan.model.span import Snapshot
 from callspan.recording.copier import SNAPSHOT_BYTES, Copier
-from callspan.recording.plain import free_key, key_text
-from callspan.recording.stored_fields import placeholder
 
 _ITEMS: Final = 8192  # in one value; what is longer goes to the copier, which says what it left out
 _DEEP_ITEMS: Final = 8192  # below the first two levels, in all
@@ -233,71 +231,3 @@ def _copy(
         root = roots[index]
         roots[index] = Whole(copier.copy(root.items if type(root) is Vector else root))
     return roots, names, copies, size + copier.size, copier.cut_bytes, copier.prompts
-
-
-# -- in the worker -----------------------------------------------------------------------------------------------------
-
-
-def thaw(snapshot: Snapshot) -> list[Any]:
-    """Return the roots as trees of our own. Called once, by the worker: the snapshot is used up."""
-    roots, _, copies, *_ = snapshot
-    deep: Iterator[Any] = iter(copies or ())
-    linked: list[Any] = []
-    for index, root in enumerate(roots):
-        kind = type(root)
-        if kind is Whole:
-            roots[index] = root.tree
-        elif kind is Vector:
-            roots[index] = _numbers(root)
-        elif kind is dict:
-            _link(root, deep, linked)
-        elif kind is list:
-            for place, row in enumerate(root):
-                kind = type(row)
-                if kind is dict:
-                    _link(row, deep, linked)
-                elif kind is list or kind is tuple:
-                    root[place] = _next(deep, linked)
-                elif kind is Chunk:
-                    root[place] = thaw(row.snapshot)[0]
-    for copied in linked:  # grows, as `deep` did when they were copied
-        _link(copied, deep, linked)
-    return roots
-
-
-def _link(copied: Any, deep: Iterator[Any], linked: list[Any]) -> None:
-    """Put the copies of what lies deeper where the originals stand, in the order in which freeze found them."""
-    if type(copied) is list:
-        places: list[Any] = [place for place, value in enumerate(copied) if id(type(value)) in _CONTAINERS]
-    else:
-        places = [key for key, value in copied.items() if id(type(value)) in _CONTAINERS]
-        if places and not _SCALARS.issuperset(map(id, map(type, places))):
-            _spell_keys(copied)
-            _link(copied, deep, linked)
-            return
-    for place in places:
-        copied[place] = _next(deep, linked)
-
-
-def _spell_keys(copied: dict[Any, Any]) -> None:
-    """Spell the keys as texts, so that putting a value under one does not run its `__hash__`."""
-    pairs = [*copied.items()]
-    copied.clear()
-    for key, value in pairs:
-        copied[free_key(copied, key_text(key))] = value
-
-
-def _next(deep: Iterator[Any], linked: list[Any]) -> Any:
-    copied = next(deep)
-    if type(copied) is Vector:
-        return _numbers(copied)
-    linked.append(copied)
-    return copied
-
-
-def _numbers(vector: Vector) -> list[Any]:
-    """Return the items of a vector; what is no scalar after all is named, since nothing of it was copied."""
-    items = vector.items
-    if _SCALARS.issuperset(map(id, map(type, items))):
-        return items
-    return [item if id(type(item)) in _SCALARS else placeholder(type(item)) for item in items]
