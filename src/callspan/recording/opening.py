@@ -22,7 +22,8 @@ def open_facts(span: Span) -> Facts:
         try:
             part(span, facts)
         except Exception as error:  # noqa: BLE001 - one odd value must not cost the span
-            guard.note(f"opening a span ({part.__name__.strip('_')})", error)
+            name = getattr(part, "__name__", type(part).__name__)
+            guard.note(f"opening a span ({name.strip('_')})", error)
     span.input = span.output = None
     return facts
 

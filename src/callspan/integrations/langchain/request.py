@@ -160,7 +160,7 @@ def _read_parameters(span: Span, facts: Facts, given: Tree) -> None:
     wanted = rest.get("response_format")
     if isinstance(wanted, dict) and wanted.get("type") in _OUTPUT_TYPES:
         facts.request["output_type"] = _OUTPUT_TYPES[wanted["type"]]
-    for name, key in PARAMETERS.items():
+    for name, (key, _) in PARAMETERS.items():
         value = rest.pop(name, None)
         if value is not None:
             facts.request[key] = [value] if key == "stop_sequences" and isinstance(value, str) else value
