@@ -73,6 +73,10 @@ class Terminal:
         """Cut a clean text to that many columns."""
         return cut(text, width, self.glyphs.ellipsis)
 
+    def painted(self, pieces: Iterable[Piece]) -> str:
+        """Return the pieces as they are written."""
+        return "".join(self._paint(text, style) for text, style in pieces if text)
+
     def print(self, pieces: Iterable[Piece] = ()) -> None:
         """Print one line; blanks at its end are left out."""
         told = [(text, style) for text, style in pieces if text]
@@ -80,7 +84,7 @@ class Terminal:
             told.pop()
         if told:
             told[-1] = (told[-1][0].rstrip(), told[-1][1])
-        self._stream.write("".join(self._paint(text, style) for text, style in told) + "\n")
+        self._stream.write(self.painted(told) + "\n")
 
     def _paint(self, text: str, style: str) -> str:
         if not self.color or not style:

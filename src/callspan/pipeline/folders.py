@@ -90,7 +90,7 @@ class Folder:
     def remove(self) -> None:
         """Delete the folder if it holds nothing but what is done with, and let go of it."""
         if not self.segments and self._has_lock():
-            for path in self.path.glob(f"*{_DONE}"):
+            for path in (*self.path.glob(f"*{_DONE}"), *self.path.glob(f"*{SUFFIX}")):  # the latter are empty
                 path.unlink(missing_ok=True)
             try:
                 (self.path / LOCK).unlink(missing_ok=True)
@@ -196,8 +196,8 @@ class Folder:
                 yield path, lines_in(path)
                 continue
             if segment is None:
-                path.unlink(missing_ok=True)
-            elif found and segment.first < found[-1].end:
+                continue  # nothing is in it yet
+            if found and segment.first < found[-1].end:
                 yield path, segment.count
             else:
                 found.append(segment)

@@ -9,7 +9,7 @@ from callspan.exporters.contract import Batch, Exporter, ExportResult
 from callspan.guard import guard
 from callspan.model.resource import Resource
 from callspan.model.span import Span
-from callspan.pipeline.counters import Counters
+from callspan.pipeline.counters import Counters, Stats
 
 BATCH_SPANS: Final = 512
 
@@ -93,6 +93,24 @@ class Lane:
         """Count spans that the worker has at hand and that will not be delivered."""
         self.pending -= count
         self.drop(count, reason)
+
+    def stats(self, ended: int, queued: int, overflowed: int = 0) -> Stats:
+        """Return the counts; of all spans that `ended`, some never came here: those `queued` and those `overflowed`."""
+        counters, overflowed = self.counters, overflowed + self.overflowed
+        dropped = {**counters.dropped}
+        if overflowed:
+            dropped["queue full"] = dropped.get("queue full", 0) + overflowed
+        return {
+            "ended": ended,
+            "adopted": self.adopted,
+            "delivered": counters.delivered,
+            "rejected": counters.rejected,
+            "dropped": dropped,
+            "buffered": queued + self.waiting,
+            "spooled": self.spooled,
+            "retries": counters.retries,
+            "suspicious": counters.suspicious,
+        }
 
     def _let_go(self) -> None:
         """Have nothing at hand any more. Before it is counted: whoever waits for the count finds the books balanced."""

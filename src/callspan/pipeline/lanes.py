@@ -41,7 +41,7 @@ class Lanes:
                 return SenderLane(exporter, name, resource, quiet, max_spans, max_bytes)
             return DurableLane(exporter, name, resource, quiet, check, max_spans, max_bytes)
 
-        self._lanes = [lane(exporter, name) for name, exporter in _named(exporters)]
+        self._lanes = [lane(exporter, name) for name, exporter in named(exporters)]
         durable = [lane for lane in self._lanes if isinstance(lane, DurableLane)]
         self.spool = Spool(spool, resource, durable) if spool is not None and durable else None
         # Those that only queue come first: a disk that hangs does not keep spans from the network.
@@ -142,7 +142,7 @@ def _is_among(exporter: Exporter, several: Collection[Exporter]) -> bool:
     return any(exporter is other for other in several)
 
 
-def _named(exporters: Sequence[Exporter]) -> Iterator[tuple[str, Exporter]]:
+def named(exporters: Sequence[Exporter]) -> Iterator[tuple[str, Exporter]]:
     """Name each exporter, after its type if it has no name, and number those of the same name: counts go by it."""
     seen: set[str] = set()
     for exporter in exporters:

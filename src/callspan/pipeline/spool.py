@@ -162,7 +162,7 @@ class Spool:
 
     def tend(self) -> None:
         """Delete what every exporter is done with and what is too old; look for what dead processes left."""
-        if self._own is None:
+        if self._own is None and not self._adopted:
             return
         try:
             self._tidy()
@@ -214,19 +214,17 @@ class Spool:
 
     def _adopt(self, path: Path) -> bool:
         """Take a folder over; False when it has an owner, or is not for us."""
+        folder = None
         try:
             folder = Folder.take_over(path)
             if folder is None:
                 return False
-            for odd, count in folder.survey():
-                self._set_aside(odd, count)
-            while folder.segments and self._is_too_old(folder.segments[0]):
-                self._miss(folder, folder.segments[0])
+            self._survey(folder)
         except OSError as error:
             guard.warn("spool", f"a part of the spool cannot be taken over: {error.strerror or error}")
+            if folder is not None:
+                folder.let_go()
             return False
-        for segment in folder.segments:
-            segment.resource = redact_resource(segment.resource)
         if not folder.segments:
             folder.remove()
             return True
@@ -234,6 +232,14 @@ class Spool:
         for lane in self._lanes:
             lane.attach(folder)
         return True
+
+    def _survey(self, folder: Folder) -> None:
+        for odd, count in folder.survey():
+            self._set_aside(odd, count)
+        while folder.segments and self._is_too_old(folder.segments[0]):
+            self._miss(folder, folder.segments[0])
+        for segment in folder.segments:
+            segment.resource = redact_resource(segment.resource)
 
     def _miss(self, folder: Folder, segment: Segment) -> None:
         """Drop a file that nobody has begun to read."""

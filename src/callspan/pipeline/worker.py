@@ -15,12 +15,12 @@ from callspan.guard import guard
 from callspan.model.resource import Resource
 from callspan.model.span import Span
 from callspan.pipeline.buffer import Buffer
-from callspan.pipeline.content import strip_content
 from callspan.pipeline.counters import FlushResult, Stats
+from callspan.pipeline.gate import Gate
 from callspan.pipeline.lane import BATCH_SPANS
 from callspan.pipeline.lanes import Lanes
 from callspan.pipeline.limits import limit
-from callspan.pipeline.redaction import redact, redact_resource
+from callspan.pipeline.redaction import redact_resource
 from callspan.pipeline.repeats import Repeats
 from callspan.pipeline.spool_settings import SpoolSettings
 from callspan.pipeline.threads import Attendant, is_importing
@@ -53,10 +53,12 @@ class Pipeline:
         spool: SpoolSettings | None = None,
     ) -> None:
         """Prepare; no thread is started, no exporter called and no spool touched before the first span."""
-        self.lanes = Lanes(exporters, redact_resource(resource), quiet, max_spans, max_bytes, spool, self._is_clean)
+        self._gate = Gate(capture_content=capture_content)
+        self.lanes = Lanes(
+            exporters, redact_resource(resource), quiet, max_spans, max_bytes, spool, self._gate.lets_pass
+        )
         self.buffer = Buffer(self._attend, max_spans, max_bytes)
         self.offer = self.buffer.offer
-        self._capture_content = capture_content
         self._quiet = quiet
         self._every_interval = every_interval
         self._repeats = Repeats()
@@ -162,24 +164,10 @@ class Pipeline:
         try:
             span.open_facts()
             self._repeats.check(span)
-            self._redact(span)
+            self._gate.clean(span)
             limit(span)
         except Exception as error:  # noqa: BLE001 - counted as dropped, and the loop goes on
             guard.note("preparing a span", error)
-            return False
-        return True
-
-    def _redact(self, span: Span) -> None:
-        if not self._capture_content:
-            strip_content(span)
-        redact(span)
-
-    def _is_clean(self, span: Span) -> bool:
-        """Let a span that comes back from the spool through the gate, which may have become stricter meanwhile."""
-        try:
-            self._redact(span)
-        except Exception as error:  # noqa: BLE001 - counted as dropped
-            guard.note("the gate behind the spool", error)
             return False
         return True
 
@@ -297,24 +285,7 @@ class Pipeline:
     def stats(self) -> dict[str, Stats]:
         """Return the counts per exporter."""
         buffer = self.buffer
-        return {
-            lane.name: {
-                "ended": buffer.offered,
-                "adopted": lane.adopted,
-                "delivered": lane.counters.delivered,
-                "rejected": lane.counters.rejected,
-                "dropped": _with_overflow(lane.counters.dropped, buffer.dropped + lane.overflowed),
-                "buffered": len(buffer) + lane.waiting,
-                "spooled": lane.spooled,
-                "retries": lane.counters.retries,
-                "suspicious": lane.counters.suspicious,
-            }
-            for lane in self.lanes
-        }
-
-
-def _with_overflow(dropped: dict[str, int], overflowed: int) -> dict[str, int]:
-    return {**dropped, "queue full": overflowed} if overflowed else {**dropped}
+        return {lane.name: lane.stats(buffer.offered, len(buffer), buffer.dropped) for lane in self.lanes}
 
 
 _pipelines: Final[weakref.WeakSet[Pipeline]] = weakref.WeakSet()
