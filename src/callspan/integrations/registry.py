@@ -38,6 +38,12 @@ def _langchain() -> Integration:
     return LANGCHAIN
 
 
+def _llama_index() -> Integration:
+    from callspan.integrations.llama_index.attach import LLAMA_INDEX  # noqa: PLC0415 - on first use
+
+    return LLAMA_INDEX
+
+
 class Registry:
     """All integrations, and which of them are attached."""
 
@@ -190,7 +196,15 @@ def _version_of(distribution: str) -> str:
         return "?"
 
 
-REGISTRY: Final = Registry({"openai": _openai, "langchain": _langchain, "threads": _threads, "celery": _celery})
+REGISTRY: Final = Registry(
+    {
+        "openai": _openai,
+        "langchain": _langchain,
+        "llama-index": _llama_index,
+        "threads": _threads,
+        "celery": _celery,
+    }
+)
 
 
 def instrument(*names: str, **options: Any) -> InstrumentHandle:
