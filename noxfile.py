@@ -3,6 +3,7 @@
 nox                      what every change must pass: lint, types, tests and coverage on this Python, the build
 nox -s tests             all supported Pythons (those that are on the machine) x openai none, 1, 2, 3
 nox -s tests-3.12 -- tests/model -k prompt
+nox -s llama_index       LlamaIndex, oldest and newest core
 nox -s oldest            the oldest dependencies that are promised to work
 nox -s faults -- 20      the fault cases, 20 times
 nox -s bench             the benchmarks: ratios to the floor and to OpenTelemetry
@@ -27,13 +28,21 @@ CLASSIFIED = [match[1] for line in PROJECT["classifiers"] if (match := re.search
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = CLASSIFIED if RUNNING in CLASSIFIED else [*CLASSIFIED, RUNNING]
 OPENAI = ["none", "1", "2", "3"]  # major versions; all are supported
+LLAMA_INDEX = ["oldest", "newest"]  # its package for OpenAI needs openai below 3: an environment of its own
 
 os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
 nox.needs_version = ">=2024.4.15"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = False  # even where CI is set: a Python that is not there is skipped
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "types", f"tests-{RUNNING}(openai='{OPENAI[-1]}')", "coverage", "build"]
+nox.options.sessions = [
+    "lint",
+    "types",
+    f"tests-{RUNNING}(openai='{OPENAI[-1]}')",
+    *(f"llama_index-{RUNNING}(core='{core}')" for core in LLAMA_INDEX),
+    "coverage",
+    "build",
+]
 
 
 def group(name: str) -> Iterator[str]:
@@ -83,6 +92,21 @@ def tests(session: nox.Session, openai: str) -> None:
     session.run("coverage", "run", "-m", "pytest", "--ignore=tests/faults")
     # The fault cases measure time and memory: they run unwatched, and alone.
     session.run("python", "-m", "pytest", "tests/faults")
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("core", LLAMA_INDEX)
+def llama_index(session: nox.Session, core: str) -> None:
+    """Run the tests of LlamaIndex with the oldest or newest version of its core, and measure coverage."""
+    (extra,) = PROJECT["optional-dependencies"]["llama-index"]
+    pinned = extra.replace(">=", "==") + ".0" if core == "oldest" else extra
+    session.install("-e", ".", pinned, *group("llama_index"), *group("test"))
+    data = ROOT / f".coverage.llama_index-{session.python}-{core}"
+    for stale in ROOT.glob(f"{data.name}.*"):
+        stale.unlink()
+    session.env["COVERAGE_FILE"] = str(data)
+    folders = ["tests/integrations/llama_index", "tests/examples/test_llama_index_rag.py"]
+    session.run("coverage", "run", "-m", "pytest", *(session.posargs or folders))
 
 
 @nox.session
