@@ -106,8 +106,9 @@ def _read_answer(span: Span, facts: Facts, answer: Tree) -> None:
     reasons = _reasons(raw)
     if reasons:
         facts.response["finish_reasons"] = reasons
-        if facts.output_messages and isinstance(reasons[0], str):
-            facts.output_messages[0].setdefault("finish_reason", reasons[0])
+        reason = reasons[0]
+        if facts.output_messages and isinstance(reason, str):
+            facts.output_messages[0]["finish_reason"] = reason
     counts = {ours: raw[theirs] for theirs, ours in _OLLAMA.items() if theirs in raw}
     facts.usage = (
         read_usage(raw.get("usage"))
