@@ -87,7 +87,8 @@ class ModelReading:
             if value is None:
                 continue
             if name in PARAMETERS and isinstance(value, str | int | float | bool | list):
-                facts.request.setdefault(PARAMETERS[name], value)
+                if PARAMETERS[name] not in facts.request:
+                    facts.request[PARAMETERS[name]] = value
             else:
                 facts.extra[name] = value
 
