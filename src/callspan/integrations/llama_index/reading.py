@@ -84,12 +84,10 @@ class ModelReading:
         if isinstance(tools, list) and tools and all(isinstance(tool, dict) for tool in tools):
             facts.tool_definitions = given.pop("tools")
         for name, value in given.items():
-            if value is None:
-                continue
-            if name in PARAMETERS and isinstance(value, str | int | float | bool | list):
-                if PARAMETERS[name] not in facts.request:
-                    facts.request[PARAMETERS[name]] = value
-            else:
+            known, types = PARAMETERS.get(name, (None, ()))
+            if known is not None and isinstance(value, types):
+                facts.request[known] = value
+            elif value is not None:
                 facts.extra[name] = value
 
 
