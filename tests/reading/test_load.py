@@ -190,3 +190,18 @@ def test_it_works_without_orjson(tmp_path):
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "['one']\n"
     )
+
+
+def test_a_glob_finds_files_with_rotated_ones_first(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "spans.jsonl", [finished("chain", f"{folder} new")])
+    write(tmp_path / "a" / "spans.jsonl.1", [finished("chain", "a old")])
+
+    assert names(tmp_path / "*" / "spans.jsonl*") == ["a old", "a new", "b new"]
+    assert names(f"{tmp_path}/**/*.1") == ["a old"]
+    assert names(tmp_path / "c" / "*.jsonl") == []
+
+
+def test_a_file_whose_name_looks_like_a_glob_is_itself(tmp_path):
+    assert names(write(tmp_path / "spans[1].jsonl", [finished("chain", "one")])) == ["one"]

@@ -64,7 +64,7 @@ def feedback(
         traceparent: the header of that name, as `callspan.inject` writes it, which a browser can keep;
         trace_id: 32 hexadecimal digits or a number, the whole trace; with `span_id` (16 digits) one span of it;
         conversation: a conversation's ID; with `step` one turn of it;
-        key: a tag, or a single name and value among the metadata or attributes of a span, such as `{"order": "A-17"}`.
+        key: a tag of a span, or a name and a value in its metadata, such as `{"order": "A-17"}`.
     At least one of score (a number; by convention 0 is bad, 1 good), label and comment says what is thought of it.
     annotator: "human", "llm", "code", or who it was.
     idempotency_key: feedback with the same key, name and target counts once, and the last one wins.

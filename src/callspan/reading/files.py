@@ -9,6 +9,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from glob import glob
 from pathlib import Path
 from typing import IO, Final, NamedTuple, cast
 
@@ -18,6 +19,7 @@ MAX_LINE_BYTES: Final = 256 * 1024 * 1024
 _FIRST_BAD_KEPT: Final = 10
 _NAMES: Final = re.compile(r"(?P<stem>.+\.jsonl?)(?:\.(?P<number>\d{1,9}))?(?:\.gz)?")
 _DAMAGED: Final = (EOFError, zlib.error, gzip.BadGzipFile)
+_GLOB: Final = re.compile(r"[*?\[]")
 _BOM: Final = b"\xef\xbb\xbf"
 _GZIP: Final = b"\x1f\x8b"
 
@@ -26,18 +28,35 @@ _GZIP: Final = b"\x1f\x8b"
 class LoadReport:
     """What became of the lines of the files: spans read, and what could not be read, by reason.
 
-    `first_bad` names the first ten bad places as (file, line number from 1, reason).
+    `first_bad` names the first ten bad places as (file, line number from 1, reason); `lines` counts them by file.
     """
 
     read: int = 0
     bad: Counter[str] = field(default_factory=Counter)
     first_bad: list[tuple[str, int, str]] = field(default_factory=list)
+    lines: Counter[str] = field(default_factory=Counter)
 
     def complain(self, file: Path, line: int, reason: str) -> None:
         """Count one bad place."""
         self.bad[reason] += 1
         if len(self.first_bad) < _FIRST_BAD_KEPT:
             self.first_bad.append((str(file), line, reason))
+
+    def add(self, later: LoadReport) -> None:
+        """Add what was found in other files, or in the lines of the same files that come after those counted here."""
+        self.read += later.read
+        self.bad.update(later.bad)
+        room = _FIRST_BAD_KEPT - len(self.first_bad)
+        self.first_bad += [(file, line + self.lines[file], why) for file, line, why in later.first_bad[:room]]
+        self.lines.update(later.lines)
+
+
+class Segment(NamedTuple):
+    """The lines of a file that start in [start, end), in bytes; None is its end. A packed file is whole."""
+
+    file: Path
+    start: int = 0
+    end: int | None = None
 
 
 class Line(NamedTuple):
@@ -50,13 +69,16 @@ class Line(NamedTuple):
 
 
 def files_of(path: str | os.PathLike[str]) -> list[Path]:
-    """Return the files to read: `path` itself, or those of a folder whose names say that they hold spans.
+    """Return the files to read: `path` itself, those that a glob finds, or those of a folder that hold spans by name.
 
-    These are `*.jsonl` and `*.json`, rotated ones (`*.jsonl.1`) and packed ones (`*.gz`) too; a file's rotated
-    predecessors come before it, oldest first. Raises `ReadError` when `path` is missing or cannot be opened.
+    In a folder these are `*.jsonl` and `*.json`, rotated ones (`*.jsonl.1`) and packed ones (`*.gz`) too; a file's
+    rotated predecessors come before it, oldest first. Raises `ReadError` when `path` is missing or cannot be opened.
     """
     given = Path(path)
     try:
+        if _GLOB.search(str(given)) and not given.exists():
+            found = map(Path, glob(str(given), recursive=True))  # noqa: PTH207 - a Path globs below a folder only
+            return sorted((file for file in found if file.is_file()), key=_age)
         if not given.is_dir():
             with given.open("rb"):
                 return [given]
@@ -67,21 +89,23 @@ def files_of(path: str | os.PathLike[str]) -> list[Path]:
 
 def _age(file: Path) -> tuple[str, int, str]:
     match = _NAMES.fullmatch(file.name)
-    assert match is not None
-    return match["stem"], -int(match["number"] or 0), file.name
+    stem, number = (match["stem"], match["number"]) if match is not None else (file.name, 0)
+    return str(file.parent / stem), -int(number or 0), file.name
 
 
-def read_lines(files: Iterable[Path], report: LoadReport) -> Iterator[Line]:
+def read_lines(files: Iterable[Path | Segment], report: LoadReport) -> Iterator[Line]:
     """Yield every line that is not blank, of one file after the other; the report counts what cannot be read.
 
-    A file that starts with a line of a single bracket is one document over many lines, and yielded as one.
+    A file that starts with a line of a single bracket is one document over many lines, and yielded as one. The lines of
+    a segment are numbered from the last one of the same file that the report has seen.
     """
-    for file in files:
-        number = 0
+    for given in files:
+        file, start, end = given if isinstance(given, Segment) else Segment(given)
+        number = report.lines[str(file)] if start else 0
         try:
             with open_unpacked(file) as stream:
-                offset = 0
-                while text := _next(stream, offset):
+                offset = _first_line(stream, start)
+                while (end is None or offset < end) and (text := _next(stream, offset)):
                     number += 1
                     length = len(text)
                     if _is_cut(text):
@@ -94,6 +118,7 @@ def read_lines(files: Iterable[Path], report: LoadReport) -> Iterator[Line]:
             report.complain(file, number + 1, "damaged gzip")
         except OSError as error:
             report.complain(file, number + 1, f"unreadable file: {error.strerror or type(error).__name__}")
+        report.lines[str(file)] = number
 
 
 def read_again(file: Path, offsets: Iterable[int]) -> Iterator[tuple[int, bytes]]:
@@ -105,6 +130,15 @@ def read_again(file: Path, offsets: Iterable[int]) -> Iterator[tuple[int, bytes]
                 yield offset, _next(stream, offset).removeprefix(_BOM)
     except (OSError, *_DAMAGED):
         return
+
+
+def is_packed(file: Path) -> bool:
+    """Return whether the file's first bytes say gzip; False where it cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(2) == _GZIP
+    except OSError:
+        return False
 
 
 def open_unpacked(file: Path) -> IO[bytes]:
@@ -121,6 +155,14 @@ def _next(stream: IO[bytes], offset: int) -> bytes:
     if offset == 0 and text.removeprefix(_BOM).strip() in (b"{", b"["):
         text += stream.read(MAX_LINE_BYTES - len(text))
     return text
+
+
+def _first_line(stream: IO[bytes], start: int) -> int:
+    """Go to the first line that starts at or after byte `start`; return where that is."""
+    if not start:
+        return 0
+    stream.seek(start - 1)
+    return start - 1 + _skip_line(stream)
 
 
 def _is_cut(text: bytes) -> bool:

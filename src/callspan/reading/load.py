@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from callspan.reading.files import LoadReport, files_of, read_lines
+from callspan.reading.files import LoadReport, Segment, files_of, read_lines
 from callspan.reading.otlp import RawSpan, read_request
 from callspan.reading.parse import loads
 
@@ -48,7 +48,7 @@ def _records(files: Iterable[Path], report: LoadReport) -> Iterator[SpanRecord]:
         yield record_of(raw)
 
 
-def raw_spans(files: Iterable[Path], report: LoadReport) -> Iterator[tuple[Place, RawSpan]]:
+def raw_spans(files: Iterable[Path | Segment], report: LoadReport) -> Iterator[tuple[Place, RawSpan]]:
     """Yield every span of the files with its place; the report counts them, and what cannot be read."""
     for line in read_lines(files, report):
         complain = partial(report.complain, line.file, line.number)

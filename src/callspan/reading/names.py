@@ -5,6 +5,7 @@ Where a fact has several names, the GenAI one wins, then OpenInference, then wha
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final, Literal, get_args
 
 from callspan.model.feedback import FeedbackTarget
@@ -47,7 +48,21 @@ USAGE_SOURCE: Final = ("callspan.usage.source",)
 ERROR_TYPE: Final = ("error.type",)
 TRUNCATED: Final = ("callspan.truncated",)
 REDACTED: Final = ("callspan.redacted",)
+PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
+FIRST_CHUNK: Final = ("gen_ai.response.time_to_first_chunk",)
+COST: Final = ("callspan.cost.total", "llm.cost.total", "gen_ai.usage.cost")
+PROMPT_NAME: Final = ("gen_ai.prompt.name",)
+PROMPT_VERSION: Final = ("gen_ai.prompt.version", "llm.prompt_template.version")
+TAGS: Final = ("tag.tags",)
+METADATA: Final = ("metadata",)
 FEEDBACK: Final = ("gen_ai.evaluation.name",)
+FEEDBACK_SCORE: Final = ("gen_ai.evaluation.score.value",)
+FEEDBACK_LABEL: Final = ("gen_ai.evaluation.score.label",)
+FEEDBACK_COMMENT: Final = ("gen_ai.evaluation.explanation",)
+FEEDBACK_TARGET: Final = ("callspan.feedback.target",)
+FEEDBACK_ANNOTATOR: Final = ("callspan.feedback.annotator",)
+FEEDBACK_ID: Final = ("callspan.feedback.id",)
+FEEDBACK_KEY: Final = ("callspan.feedback.key",)
 
 USAGE: Final[dict[str, tuple[str, ...]]] = {
     "input_tokens": ("gen_ai.usage.input_tokens", "llm.token_count.prompt", "gen_ai.usage.prompt_tokens"),
@@ -111,19 +126,33 @@ _PARAMETERS: Final = ("llm.invocation_parameters", "embedding.invocation_paramet
 
 def read_kind(attributes: Attributes) -> tuple[Kind, str | None]:
     """Take the kind and the finer word beside it. A span that names neither a kind nor an operation is a chain."""
-    kind, component = OPERATIONS.get(as_text(attributes.left.get(OPERATION[0])) or "", ("chain", None))
-    word = (attributes.text(*KIND) or "unknown").lower()
+    operation = as_text(attributes.left.get(OPERATION[0]))
+    kind, component = kind_of(attributes.text(*KIND), operation)
+    return kind, attributes.text(*COMPONENT) or component
+
+
+@lru_cache(maxsize=1024)
+def kind_of(word: str | None, operation: str | None) -> tuple[Kind, str | None]:
+    """Return the kind and the finer word for what a span says of itself."""
+    kind, component = OPERATIONS.get(operation or "", ("chain", None))
+    word = (word or "unknown").lower()
     if word != "unknown":
         try:
             kind, component = resolve(word)
         except KeyError:
             component = word
-    return kind, attributes.text(*COMPONENT) or component
+    return kind, component
 
 
 def read_outcome(attributes: Attributes, status: Status) -> Outcome:
     """Take the outcome; where none is told, it follows from the status."""
-    return attributes.take(_as_outcome, *OUTCOME) or ("error" if status == "error" else "ok")
+    told = attributes.take(_as_outcome, *OUTCOME)
+    return outcome_of(told, status)
+
+
+def outcome_of(told: object, status: Status) -> Outcome:
+    """Return the outcome that is told, if it is one of ours; else the one that follows from the status."""
+    return _as_outcome(told) or ("error" if status == "error" else "ok")
 
 
 def read_call(attributes: Attributes) -> Tree:
@@ -209,13 +238,13 @@ def read_feedback(attributes: Attributes) -> Tree | None:
         return None
     return {
         "name": name,
-        "target": attributes.take(_as_target, "callspan.feedback.target") or "span",
-        "score": attributes.number("gen_ai.evaluation.score.value"),
-        "label": attributes.text("gen_ai.evaluation.score.label"),
-        "comment": attributes.text("gen_ai.evaluation.explanation"),
-        "annotator": attributes.text("callspan.feedback.annotator") or "human",
-        "id": attributes.text("callspan.feedback.id"),
-        "key": attributes.text("callspan.feedback.key"),
+        "target": attributes.take(_as_target, *FEEDBACK_TARGET) or "span",
+        "score": attributes.number(*FEEDBACK_SCORE),
+        "label": attributes.text(*FEEDBACK_LABEL),
+        "comment": attributes.text(*FEEDBACK_COMMENT),
+        "annotator": attributes.text(*FEEDBACK_ANNOTATOR) or "human",
+        "id": attributes.text(*FEEDBACK_ID),
+        "key": attributes.text(*FEEDBACK_KEY),
     }
 
 

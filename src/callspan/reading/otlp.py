@@ -30,7 +30,7 @@ class RawSpan:
         "links",
         "name",
         "parent_id",
-        "resource",
+        "resource_attributes",
         "span_id",
         "start_ns",
         "status",
@@ -49,7 +49,12 @@ class RawSpan:
     attributes: list[Any]
     events: list[Any]
     links: list[Any]
-    resource: Tree
+    resource_attributes: object
+
+    @property
+    def resource(self) -> Tree:
+        """The attributes of the process it comes from; read each time, since most readers never ask."""
+        return read_attributes(self.resource_attributes)
 
 
 def read_request(tree: object, complain: Complain) -> Iterator[RawSpan | None]:
@@ -74,7 +79,7 @@ def _read_one(tree: object, complain: Complain) -> Iterator[RawSpan | None]:
             complain(NOT_A_REQUEST)
             continue
         resource = entry.get("resource")
-        attributes = read_attributes(resource.get("attributes")) if isinstance(resource, dict) else {}
+        attributes = resource.get("attributes") if isinstance(resource, dict) else None
         for scope in _list(entry, "scopeSpans", "scope_spans"):
             for span in _list(scope, "spans"):
                 yield _read_span(span, attributes, complain)
@@ -82,6 +87,15 @@ def _read_one(tree: object, complain: Complain) -> Iterator[RawSpan | None]:
 
 def read_attributes(pairs: object, only: Collection[str] | None = None) -> Tree:
     """Read a list of `{key, value}` into a dictionary; with `only`, nothing else is looked at."""
+    if only is not None:
+        try:
+            return {
+                pair["key"]: value["stringValue"] if "stringValue" in (value := pair["value"]) else read_value(value)
+                for pair in pairs  # type: ignore[attr-defined]
+                if pair["key"] in only
+            }
+        except (KeyError, TypeError):
+            pass  # something in it is odd: slowly then, one by one
     attributes: Tree = {}
     for pair in pairs if isinstance(pairs, list) else ():
         if isinstance(pair, dict):
@@ -99,6 +113,9 @@ def read_value(value: object) -> Any:
     """
     if not isinstance(value, dict):
         return None
+    text = value.get("stringValue")
+    if type(text) is str:
+        return text
     for name, inner in value.items():
         read = _VALUES.get(name)
         if read is not None:
@@ -125,11 +142,11 @@ def read_id(value: object, digits: int) -> str | None:
     if len(value) != digits:
         value = _from_base64(value)
     try:
-        number = int(value, 16)
+        told = bytes.fromhex(value)
     except ValueError:
         return None
-    # `int` takes signs, blanks and underscores too; none of them survives being written again.
-    return value.lower() if number and f"{number:0{digits}x}" == value.lower() else None
+    # `fromhex` takes blanks too: then there are fewer bytes.
+    return value.lower() if len(told) * 2 == digits and any(told) else None
 
 
 def _from_base64(value: str) -> str:
@@ -139,7 +156,7 @@ def _from_base64(value: str) -> str:
         return ""
 
 
-def _read_span(tree: object, resource: Tree, complain: Complain) -> RawSpan | None:
+def _read_span(tree: object, resource: object, complain: Complain) -> RawSpan | None:
     if not isinstance(tree, dict):
         complain(NOT_A_SPAN)
         return None
@@ -164,7 +181,7 @@ def _read_span(tree: object, resource: Tree, complain: Complain) -> RawSpan | No
     span.attributes = _list(tree, "attributes")
     span.events = _list(tree, "events")
     span.links = _list(tree, "links")
-    span.resource = resource
+    span.resource_attributes = resource
     return span
 
 

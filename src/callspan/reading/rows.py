@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from sys import intern
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from callspan.model.kinds import Kind
 from callspan.model.span import Outcome
 from callspan.reading import names
-from callspan.reading.attributes import Attributes
+from callspan.reading.attributes import Attributes, as_count, as_number, as_texts
 from callspan.reading.failures import own_message, read_events, take_error
-from callspan.reading.files import LoadReport, read_again
+from callspan.reading.files import LoadReport, Segment, read_again
 from callspan.reading.load import Place, raw_spans
 from callspan.reading.otlp import RawSpan, read_attributes, read_request
 from callspan.reading.parse import loads
@@ -23,29 +23,50 @@ if TYPE_CHECKING:
     from callspan.model.record import SpanRecord
 
 _RECORDS_AT_ONCE: Final = 5_000
+_SERVICE: Final = frozenset({"service.name"})
 _WANTED: Final = frozenset(
     chain(
         names.KIND,
         names.OPERATION,
         names.COMPONENT,
         names.OUTCOME,
+        names.PROVIDER,
         names.REQUEST_MODEL,
         names.RESPONSE_MODEL,
         names.EITHER_MODEL,
         names.CONVERSATION,
         names.STEP,
+        names.USER,
+        names.TAGS,
+        names.METADATA,
         names.USAGE["input_tokens"],
         names.USAGE["output_tokens"],
         names.USAGE_SOURCE,
+        names.COST,
+        names.FIRST_CHUNK,
         names.FINISH_REASONS,
         names.ERROR_TYPE,
+        names.PROMPT_NAME,
+        names.PROMPT_VERSION,
+        names.FEEDBACK,
+        names.FEEDBACK_TARGET,
+        names.FEEDBACK_SCORE,
+        names.FEEDBACK_LABEL,
+        names.FEEDBACK_COMMENT,
+        names.FEEDBACK_ANNOTATOR,
+        names.FEEDBACK_ID,
+        names.FEEDBACK_KEY,
     )
 )
 
 
 @dataclass(slots=True)
 class Row:
-    """One span in about half a kilobyte. Fields are those of a `SpanRecord` where they have the same name."""
+    """One span in about half a kilobyte. Fields are those of a `SpanRecord` where they have the same name.
+
+    `metadata` is a JSON text. `cost` is in US dollars. `feedback_comment` and its like are those of a `FeedbackRecord`,
+    None where the span is no feedback.
+    """
 
     place: Place
     trace_id: str
@@ -59,14 +80,30 @@ class Row:
     outcome: Outcome
     error_type: str | None
     error_message: str | None
+    provider: str | None
     model: str | None
     input_tokens: int | None
     output_tokens: int | None
     estimated: bool
+    cost: float | None
+    time_to_first_chunk_s: float | None
     finish_reason: str | None
+    prompt_name: str | None
+    prompt_version: str | None
     conversation_id: str | None
     step: int | None
+    user_id: str | None
+    tags: list[str] | None
+    metadata: str | None
     service: str | None
+    feedback_name: str | None = None
+    feedback_target: str | None = None
+    feedback_score: float | None = None
+    feedback_label: str | None = None
+    feedback_comment: str | None = None
+    feedback_annotator: str | None = None
+    feedback_id: str | None = None
+    feedback_key: str | None = None
 
     @property
     def duration_ns(self) -> int:
@@ -74,7 +111,7 @@ class Row:
         return self.end_time_unix_ns - self.start_time_unix_ns
 
 
-def load_rows(files: Iterable[Path], report: LoadReport, trace_prefix: str = "") -> Iterator[Row]:
+def load_rows(files: Iterable[Path | Segment], report: LoadReport, trace_prefix: str = "") -> Iterator[Row]:
     """Yield a row for every span of the files, or for those of traces whose ID starts with the prefix."""
     for place, raw in raw_spans(files, report):
         if raw.trace_id.startswith(trace_prefix):
@@ -114,50 +151,100 @@ def _spans_again(text: bytes) -> list[RawSpan | None]:
 
 
 def _row(place: Place, raw: RawSpan) -> Row:
-    attributes = Attributes(read_attributes(raw.attributes, _WANTED))
-    kind, component = names.read_kind(attributes)
-    outcome = names.read_outcome(attributes, "error" if raw.status == 2 else "unset")
-    error_type, error_message = _error(raw, attributes, outcome)
-    answered, either = attributes.text(*names.RESPONSE_MODEL), attributes.text(*names.EITHER_MODEL)
-    asked = attributes.text(*names.REQUEST_MODEL)
-    return Row(
-        place=place,
-        trace_id=intern(raw.trace_id),
-        span_id=raw.span_id,
-        parent_id=raw.parent_id,
-        name=intern(raw.name),
-        kind=kind,
-        component=component,
-        start_time_unix_ns=raw.start_ns,
-        end_time_unix_ns=raw.end_ns,
-        outcome=outcome,
-        error_type=error_type,
-        error_message=error_message,
-        model=_shared(answered or either or asked),
-        input_tokens=attributes.count(*names.USAGE["input_tokens"]),
-        output_tokens=attributes.count(*names.USAGE["output_tokens"]),
-        estimated=attributes.text(*names.USAGE_SOURCE) == "estimated",
-        finish_reason=_shared(next(iter(attributes.texts(*names.FINISH_REASONS) or ()), None)),
-        conversation_id=_shared(attributes.text(*names.CONVERSATION)),
-        step=attributes.count(*names.STEP),
-        service=_shared(service_of(raw)),
+    told = read_attributes(raw.attributes, _WANTED)
+    kind, component = names.kind_of(_text(told, names.KIND), _text(told, names.OPERATION))
+    outcome = names.outcome_of(told.get(names.OUTCOME[0]), "error" if raw.status == 2 else "unset")
+    error_type, error_message = _error(raw, _text(told, names.ERROR_TYPE), outcome)
+    row = Row(
+        place,
+        intern(raw.trace_id),
+        raw.span_id,
+        raw.parent_id,
+        intern(raw.name),
+        kind,
+        _text(told, names.COMPONENT) or component,
+        raw.start_ns,
+        raw.end_ns,
+        outcome,
+        error_type,
+        error_message,
+        _provider(told),
+        _text(told, names.RESPONSE_MODEL) or _text(told, names.EITHER_MODEL) or _text(told, names.REQUEST_MODEL),
+        _count(told, names.USAGE["input_tokens"]),
+        _count(told, names.USAGE["output_tokens"]),
+        told.get(names.USAGE_SOURCE[0]) == "estimated",
+        _number(told, names.COST),
+        as_number(told.get(names.FIRST_CHUNK[0])),
+        _reason(told),
+        _text(told, names.PROMPT_NAME),
+        _text(told, names.PROMPT_VERSION),
+        _text(told, names.CONVERSATION),
+        as_count(told.get(names.STEP[0])),
+        _text(told, names.USER),
+        as_texts(told["tag.tags"]) if "tag.tags" in told else None,
+        _text(told, names.METADATA),
+        service_of(raw),
     )
+    if names.FEEDBACK[0] in told:
+        _add_feedback(row, told)
+    return row
+
+
+def _add_feedback(row: Row, told: dict[str, Any]) -> None:
+    feedback = names.read_feedback(Attributes(told))
+    for field, value in (feedback or {}).items():
+        setattr(row, f"feedback_{field}", value)
+
+
+def _text(told: dict[str, Any], several: tuple[str, ...]) -> str | None:
+    """Return the first text under these names, one copy for all spans that have it; as `Attributes.text` reads it."""
+    for name in several:
+        value = told.get(name)
+        if value:
+            if type(value) is str:
+                return intern(value)
+            if type(value) is int:
+                return str(value)
+    return None
+
+
+def _count(told: dict[str, Any], several: tuple[str, ...]) -> int | None:
+    for name in several:
+        if name in told and (count := as_count(told[name])) is not None:
+            return count
+    return None
+
+
+def _number(told: dict[str, Any], several: tuple[str, ...]) -> float | None:
+    for name in several:
+        if name in told and (number := as_number(told[name])) is not None:
+            return number
+    return None
+
+
+def _provider(told: dict[str, Any]) -> str | None:
+    given = told.get(names.PROVIDER[0])
+    if given is None and not any(name in told for name in names.PROVIDER):
+        return None
+    return names.read_provider(Attributes(told)) if type(given) is not str else intern(given)
+
+
+def _reason(told: dict[str, Any]) -> str | None:
+    for name in names.FINISH_REASONS:
+        if name in told and (reasons := as_texts(told[name])):
+            return intern(reasons[0])
+    return None
 
 
 def service_of(raw: RawSpan) -> str | None:
     """Return the name of the service the span comes from."""
-    name = raw.resource.get("service.name")
-    return name if isinstance(name, str) else None
+    name = read_attributes(raw.resource_attributes, _SERVICE).get("service.name")
+    return intern(name) if type(name) is str else None
 
 
-def _error(raw: RawSpan, attributes: Attributes, outcome: Outcome) -> tuple[str | None, str | None]:
-    kind = attributes.text(*names.ERROR_TYPE)
+def _error(raw: RawSpan, kind: str | None, outcome: Outcome) -> tuple[str | None, str | None]:
     if outcome == "ok" and not kind:
         return None, None
     error = take_error(raw, kind, outcome, read_events(raw.events))
     message = own_message(raw.status_message, error)
     return (error.type, error.message or message) if error else (None, message)
-
-
-def _shared(text: str | None) -> str | None:
-    return None if text is None else intern(text)

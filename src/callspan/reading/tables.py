@@ -1,0 +1,152 @@
+"""Files of spans to one Arrow table, on as many processors as are wanted.
+
+A large file is cut into segments, which workers of our own read: programs with nothing of the caller's in them, so that
+a script without `if __name__ == "__main__"` can ask for several.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from callspan.errors import CallspanError
+from callspan.reading.columns import batch_of, schema
+from callspan.reading.files import LoadReport, Segment, files_of, is_packed
+from callspan.reading.rows import load_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Progress = Callable[[int, int], object]
+"""Told how many bytes of how many have been read."""
+
+_ROWS_AT_ONCE: Final = 10_000
+_SEGMENT_BYTES: Final = 64 * 1024 * 1024
+_SOURCE: Final = Path(__file__).parents[2]
+
+
+def to_arrow(
+    path: str | os.PathLike[str] | Sequence[Path],
+    *,
+    report: LoadReport | None = None,
+    processes: int = 1,
+    on_progress: Progress | None = None,
+) -> pa.Table:
+    """Read a file, a folder, a glob or a list of files into a table with the columns of `callspan.reading.columns`, a row a span.
+
+    One million spans take about 350 MB. `processes` reads large files with so many at once. What cannot be read is
+    counted in `report`. Needs `callspan[reading]`; raises `ReadError` for a missing path.
+    """
+    import_arrow()
+    files = list(path) if isinstance(path, Sequence) and not isinstance(path, str) else files_of(path)
+    told = LoadReport() if report is None else report
+    segments = list(_segments(files))
+    total = sum(file.stat().st_size for file in files if file.exists())
+    if processes > 1 and len(segments) > 1:
+        return _read_with(min(processes, len(segments)), segments, told, total, on_progress)
+    return _table(list(batches(segments, told, lambda done: on_progress and on_progress(done, total))))
+
+
+def import_arrow() -> Any:
+    """Import pyarrow, or say which extra brings it."""
+    try:
+        import pyarrow as pa  # noqa: PLC0415
+    except ImportError:
+        raise CallspanError('tables need pyarrow and DuckDB: python -m pip install "callspan[reading]"') from None
+    return pa
+
+
+def batches(
+    segments: Sequence[Segment], report: LoadReport, on_bytes: Callable[[int], object]
+) -> Iterator[pa.RecordBatch]:
+    """Yield the spans of the segments, ten thousand at a time."""
+    shape, done = schema(), 0
+    for segment in segments:
+        rows = load_rows([segment], report)
+        while some := list(islice(rows, _ROWS_AT_ONCE)):
+            yield batch_of(some, shape)
+            on_bytes(done + some[-1].place.offset - segment.start)
+        done += _size(segment)
+    on_bytes(done)
+
+
+def _size(segment: Segment) -> int:
+    size = segment.file.stat().st_size if segment.file.exists() else 0
+    return (size if segment.end is None else min(segment.end, size)) - segment.start
+
+
+def _segments(files: Sequence[Path]) -> Iterator[Segment]:
+    for file in files:
+        size = file.stat().st_size if file.exists() else 0
+        if size <= _SEGMENT_BYTES or is_packed(file):
+            yield Segment(file)
+            continue
+        starts = range(0, size, _SEGMENT_BYTES)
+        for start in starts:
+            is_last = start == starts[-1]
+            yield Segment(file, start, None if is_last else start + _SEGMENT_BYTES)
+
+
+def _table(found: list[pa.RecordBatch]) -> pa.Table:
+    pa = import_arrow()
+    return pa.Table.from_batches(found, schema=schema()).unify_dictionaries()
+
+
+def _read_with(
+    processes: int, segments: list[Segment], report: LoadReport, total: int, on_progress: Progress | None
+) -> pa.Table:
+    """Share the segments among workers: each reads neighbours, so that the order stays that of the files."""
+    bounds = [number * len(segments) // processes for number in range(processes + 1)]
+    shares = [segments[start:end] for start, end in pairwise(bounds)]
+    done = [0] * processes
+
+    def read(number: int) -> tuple[list[pa.RecordBatch], LoadReport]:
+        def moved(now: int) -> None:
+            done[number] = now
+            if on_progress is not None:
+                on_progress(sum(done), total)
+
+        return _from_worker(shares[number], moved)
+
+    with ThreadPoolExecutor(processes) as threads:
+        parts = list(threads.map(read, range(processes)))
+    for _, told in parts:
+        report.add(told)
+    return _table([batch for some, _ in parts for batch in some])
+
+
+def _from_worker(share: list[Segment], moved: Callable[[int], object]) -> tuple[list[pa.RecordBatch], LoadReport]:
+    pa = import_arrow()
+    order = json.dumps([[str(file), start, end] for file, start, end in share])
+    path = os.pathsep.join(filter(None, [str(_SOURCE), os.environ.get("PYTHONPATH")]))
+    worker = subprocess.Popen(  # noqa: S603 - ourselves
+        [sys.executable, "-m", "callspan.reading.table_worker", order],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": path, "CALLSPAN_DISABLED": "true"},
+    )
+    try:
+        found, told = [], {}
+        with pa.ipc.open_stream(worker.stdout) as stream:
+            for batch, told in stream.iter_batches_with_custom_metadata():
+                found.append(batch)
+                moved(int(told[b"bytes"]))
+        return found, _report(told[b"report"])
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise CallspanError(f"a worker that reads {share[0].file} ended early: {type(error).__name__}") from None
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+def _report(text: bytes) -> LoadReport:
+    told = json.loads(text)
+    first = [(file, line, why) for file, line, why in told["first_bad"]]
+    return LoadReport(told["read"], Counter(told["bad"]), first, Counter(told["lines"]))
