@@ -6,6 +6,7 @@ nox -s tests-3.12 -- tests/model -k prompt
 nox -s llama_index       LlamaIndex, oldest and newest core
 nox -s oldest            the oldest dependencies that are promised to work
 nox -s faults -- 20      the fault cases, 20 times
+nox -s backends          real backends, each in an environment of its own; backends_mlflow is another, slow one
 nox -s bench             the benchmarks: ratios to the floor and to OpenTelemetry
 """
 
@@ -142,6 +143,35 @@ def faults(session: nox.Session) -> None:
         session.log(f"round {number + 1} of {count}")
         full = {"CALLSPAN_FAULTS_FULL": "1", "CALLSPAN_SOAK_S": "60"} if number == 0 else {}
         session.run("python", "-m", "pytest", "tests/faults", "-q", *arguments, env=full)
+
+
+def backend(session: nox.Session, requirement: str, command: str) -> str:
+    """Install a backend into an environment of its own, since its requirements are its own; return its command."""
+    environment = Path(session.virtualenv.location) / "backends" / re.split(r"[<>=]", requirement)[0]
+    if not environment.exists():
+        session.run("python", "-m", "venv", str(environment), silent=True)
+    session.run(str(environment / "bin" / "python"), "-m", "pip", "install", "-q", requirement, external=True)
+    found = [*environment.glob(command)]
+    if not found:
+        session.error(f"{requirement} has no {command}")
+    return str(found[0])
+
+
+@nox.session
+def backends(session: nox.Session) -> None:
+    """Start Arize Phoenix and rotel on 127.0.0.1, send them the quickstart and read it back; about a gigabyte of disk."""
+    session.install("-e", ".[openai]", *group("test"))
+    session.env["CALLSPAN_BACKEND_ROTEL"] = backend(session, "rotel", "lib/python*/site-packages/rotel/rotel-agent")
+    session.env["CALLSPAN_BACKEND_PHOENIX"] = backend(session, "arize-phoenix>=20", "bin/phoenix")
+    session.run("python", "-m", "pytest", "tests/backends", *session.posargs)
+
+
+@nox.session
+def backends_mlflow(session: nox.Session) -> None:
+    """Do the same with MLflow's tracking server, which takes minutes and two gigabytes of memory."""
+    session.install("-e", ".[openai]", *group("test"))
+    session.env["CALLSPAN_BACKEND_MLFLOW"] = backend(session, "mlflow>=3.6", "bin/mlflow")
+    session.run("python", "-m", "pytest", "tests/backends", *session.posargs)
 
 
 @nox.session
