@@ -161,7 +161,7 @@ class DurableLane(SenderLane):
             if reader.next != reading.start:  # the worker was faster
                 return len(self._queue) > 0
             reader.advance(reading)
-            self._stored -= reading.next - reading.start - len(spans)
+            self._stored -= reading.damaged + len(reading.spans) - len(spans)
             for span in spans:
                 self._queue.offer(span)
             is_all_done = not len(self._queue)

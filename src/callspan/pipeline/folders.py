@@ -197,10 +197,9 @@ class Folder:
                 continue
             if segment is None:
                 continue  # nothing is in it yet
-            if found and segment.first < found[-1].end:
-                yield path, segment.count
-            else:
-                found.append(segment)
+            if found:  # a file that somebody made longer moves the others on: better twice than never
+                segment.first = max(segment.first, found[-1].end)
+            found.append(segment)
         self.segments = tuple(found)
         self.next = found[-1].end if found else 0
         self._is_sealed = True
