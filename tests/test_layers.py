@@ -34,7 +34,7 @@ ARROWS: dict[str, set[str]] = {
     # the column of delivery
     "dialects": GROUND | {"model"},
     "encoding": GROUND | {"dialects", "model"},
-    "exporters": GROUND | {"encoding", "dialects", "model"},
+    "exporters": GROUND | {"encoding", "dialects", "drawing", "reading", "model"},
     "pipeline": GROUND | {"exporters", "encoding", "dialects", "model"},
     # the column of recording
     "recording": GROUND | {"model"},
@@ -45,9 +45,10 @@ ARROWS: dict[str, set[str]] = {
     "runtime": GROUND | DELIVERY | RECORDING | {"signals"},
     # the reading side
     "reading": GROUND | {"model"},
+    "drawing": GROUND | {"reading", "model"},
     "evaluation": GROUND | {"reading", "model"},
     "analysis": GROUND | {"evaluation", "reading", "model"},
-    "cli": GROUND | {"analysis", "evaluation", "reading", "model", "pipeline", "exporters"},
+    "cli": GROUND | {"analysis", "evaluation", "drawing", "reading", "model", "pipeline", "exporters"},
     "__main__": {"cli"},
     # the front door, and what tests are written with
     "__init__": GROUND | DELIVERY | RECORDING | {"runtime", "testing"},

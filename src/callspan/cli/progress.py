@@ -6,8 +6,8 @@ import sys
 import time
 from typing import Final
 
-from callspan.cli import figures
-from callspan.cli.terminal import Color, Piece, Terminal
+from callspan.drawing import figures
+from callspan.drawing.terminal import Color, Piece, Terminal
 
 _BAR: Final = 24
 _REST_S: Final = 0.1

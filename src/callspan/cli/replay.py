@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from callspan import settings
-from callspan.cli import figures
 from callspan.cli.progress import Progress
-from callspan.cli.terminal import Terminal
+from callspan.drawing import figures
+from callspan.drawing.terminal import Terminal
 from callspan.errors import CallspanError, ReadError
 
 if TYPE_CHECKING:

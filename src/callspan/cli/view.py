@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from callspan.cli import figures
-from callspan.cli.columns import measure
-from callspan.cli.contents import contents
-from callspan.cli.selection import Filter, Shown, Totals, TraceOfRows, pick
-from callspan.cli.terminal import Piece, Terminal
-from callspan.cli.tree import Contents, TreePrinter, flow, tokens_in_words
+from callspan.cli.selection import Filter, pick
+from callspan.drawing import figures
+from callspan.drawing.columns import measure
+from callspan.drawing.contents import contents
+from callspan.drawing.shown import Shown, Totals, TraceOfRows
+from callspan.drawing.terminal import Piece, Terminal
+from callspan.drawing.tree import Contents, TreePrinter, flow, tokens_in_words
 from callspan.model.kinds import KINDS, Kind, resolve
 from callspan.reading.files import LoadReport, files_of
 from callspan.reading.rows import Row, load_rows, records_of

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from callspan.cli.terminal import ASCII, UNICODE, Terminal, wants_color
+from callspan.drawing.terminal import ASCII, UNICODE, Terminal, wants_color
 
 
 class Tty(io.StringIO):

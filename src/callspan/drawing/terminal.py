@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TextIO
 
-from callspan.cli.text import clean, cut, one_line
+from callspan.drawing.text import clean, cut, one_line
 
 Color = Literal["auto", "always", "never"]
 Piece = tuple[str, str]

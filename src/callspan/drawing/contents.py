@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from callspan.cli import figures
-from callspan.cli.terminal import Piece, Terminal
-from callspan.cli.text import pad, width_of, wrap
+from callspan.drawing import figures
+from callspan.drawing.terminal import Piece, Terminal
+from callspan.drawing.text import pad, width_of, wrap
 
 if TYPE_CHECKING:
     from callspan.model.record import FeedbackRecord, SpanRecord

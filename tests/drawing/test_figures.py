@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from callspan.cli.figures import count, duration, moment, things
+from callspan.drawing.figures import count, duration, moment, things
 
 
 @pytest.mark.parametrize(

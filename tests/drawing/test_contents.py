@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from callspan.cli.contents import contents, document_text, embedding_text, pairs, part_text, show
-from callspan.cli.terminal import Terminal
+from callspan.drawing.contents import contents, document_text, embedding_text, pairs, part_text, show
+from callspan.drawing.terminal import Terminal
 from callspan.model.facts import PromptUse, ToolFacts
 from callspan.model.feedback import Feedback
 from callspan.model.record import SpanRecord

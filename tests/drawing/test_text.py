@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callspan.cli.text import clean, cut, one_line, pad, pad_left, width_of, wrap
+from callspan.drawing.text import clean, cut, one_line, pad, pad_left, width_of, wrap
 
 
 @pytest.mark.parametrize(

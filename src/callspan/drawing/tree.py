@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from callspan.cli import figures
-from callspan.cli.columns import Columns, label, tokens
-from callspan.cli.selection import Shown, Totals, rows_of
-from callspan.cli.terminal import Glyphs, Piece, Terminal
-from callspan.cli.text import pad, pad_left, width_of, wrap
+from callspan.drawing import figures
+from callspan.drawing.columns import Columns, label, tokens
+from callspan.drawing.shown import Shown, Totals, rows_of
+from callspan.drawing.terminal import Glyphs, Piece, Terminal
+from callspan.drawing.text import pad, pad_left, width_of, wrap
 from callspan.reading.rows import Row
 from callspan.reading.trees import Node
 

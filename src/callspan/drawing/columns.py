@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from callspan.cli import figures
-from callspan.cli.selection import Shown
-from callspan.cli.terminal import Terminal
-from callspan.cli.text import width_of
+from callspan.drawing import figures
+from callspan.drawing.shown import Shown
+from callspan.drawing.terminal import Terminal
+from callspan.drawing.text import width_of
 from callspan.reading.rows import Row
 
 LEVEL_WIDTH: Final = 3
