@@ -35,7 +35,7 @@ def finished(kind: Kind = "llm", name: str = "chat", **given: Any) -> Span:
     span.kind, span.name = kind, name
     span.trace_id, span.span_id = TRACE_ID, SPAN_ID
     span.start_ns, span.end_ns = START_NS, END_NS
-    span.status, span.outcome, span.usage_below, span.size = 0, "ok", False, 0
+    span.status, span.outcome, span.usage_below, span.is_entry, span.size = 0, "ok", False, False, 0
     span.facts = Facts(**{key: value for key, value in given.items() if key in _FACTS})
     for key, value in given.items():
         if key in _FACTS:

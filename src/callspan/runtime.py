@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final, Literal
 
 from callspan import settings
@@ -20,7 +21,7 @@ from callspan.pipeline.counters import FlushResult, Stats
 from callspan.pipeline.roots import RootFlush
 from callspan.pipeline.worker import Pipeline
 from callspan.recording.clock import Clock
-from callspan.recording.otel import is_entry, quiet
+from callspan.recording.otel import quiet
 from callspan.recording.recorder import Recorder
 from callspan.recording.sampling import bound_of
 from callspan.signals import SigtermHandler
@@ -75,7 +76,7 @@ class Runtime:
             every_interval=clock.anchor,
             spool=wanted.spool,
         )
-        sink = pipeline.offer if wanted.flush_on == "never" else RootFlush(pipeline, is_entry).offer
+        sink = pipeline.offer if wanted.flush_on == "never" else RootFlush(pipeline, attrgetter("is_entry")).offer
         recorder = Recorder(sink, bound_of(wanted.sample_rate), clock)
         if wanted.is_default_exporter:
             path = getattr(exporters[0], "path", None)

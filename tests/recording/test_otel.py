@@ -13,7 +13,6 @@ from callspan.recording.otel import (
     SUPPRESS_KEYS,
     Context,
     get_context,
-    is_entry,
     put_back,
     put_back_keys,
     quiet,
@@ -112,15 +111,3 @@ def test_quiet():
     with quiet():
         assert {key: get_context()[key] for key in SUPPRESS_KEYS} == dict.fromkeys(SUPPRESS_KEYS, True)
     assert get_context() == {}
-
-
-def test_a_span_is_an_entry_where_no_span_of_ours_is_above_it():
-    root, below = span_of(), span_of()
-    root.parent_id, below.parent_id = None, 7
-    root.component = below.component = None
-    assert is_entry(root)
-    assert not is_entry(below)  # it ended where its parent is not current
-    set_context(Context({SPAN_KEY: trace.NonRecordingSpan(trace.SpanContext(1, 7, is_remote=True))}))
-    assert is_entry(below)
-    set_context(Context({SPAN_KEY: root}))
-    assert not is_entry(below)

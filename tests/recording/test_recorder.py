@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from opentelemetry import context as otel_context
+from opentelemetry import trace
 
 import callspan
 from callspan.guard import guard
@@ -42,12 +43,26 @@ def test_a_fresh_span_has_every_slot(recorder):
     span, own, outer = recorder.open(SITE)
     recorder.start(span)
     for slot in Span.__slots__:
-        if slot != "__weakref__":
+        if slot not in ("__weakref__", "stored"):  # the second is set where there is a spool only
             getattr(span, slot)
     assert (span.name, span.kind, span.component, span.site) == ("name", "tool", "finer", SITE)
     assert (span.parent_id, span.end_ns, span.outcome, span.size) == (None, 0, "ok", 512)
     assert own == {**outer, SPAN_KEY: span}
     assert SPAN_KEY not in outer
+
+
+def test_a_span_is_an_entry_where_no_span_of_ours_is_above_it(recorder):
+    root, own, _ = recorder.open(SITE)
+    assert root.is_entry
+
+    set_context(own)
+    below, _, _ = recorder.open(SITE)
+    assert not below.is_entry
+
+    theirs = trace.NonRecordingSpan(trace.SpanContext(1, 7, is_remote=True, trace_flags=trace.TraceFlags(1)))
+    set_context(otel_context.Context({SPAN_KEY: theirs}))
+    entry, _, _ = recorder.open(SITE)
+    assert (entry.parent_id, entry.is_entry) == (7, True)
 
 
 def test_a_child_has_the_trace_of_its_parent(recorder):

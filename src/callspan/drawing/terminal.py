@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -59,7 +58,7 @@ class Terminal:
         self._is_unicode = self._encoding.lower().replace("-", "").replace("_", "").startswith("utf")
         self.glyphs = UNICODE if self._can_show("".join(map(str, _shown(UNICODE)))) else ASCII
         self.color = wants_color(stream, color, environ)
-        self.width = max(shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 24)).columns, _MIN_WIDTH)
+        self.width = max(_columns_of(stream, environ), _MIN_WIDTH)
 
     def clean(self, text: str) -> str:
         """Return a text of several lines as this terminal can show it."""
@@ -79,12 +78,17 @@ class Terminal:
 
     def print(self, pieces: Iterable[Piece] = ()) -> None:
         """Print one line; blanks at its end are left out."""
+        self._stream.write(self.line(pieces))
+
+    def line(self, pieces: Iterable[Piece] = ()) -> str:
+        """Return a line as `print` prints it."""
         told = [(text, style) for text, style in pieces if text]
         while told and not told[-1][0].rstrip():
             told.pop()
         if told:
             told[-1] = (told[-1][0].rstrip(), told[-1][1])
-        self._stream.write(self.painted(told) + "\n")
+        return self.painted(told) + "
+"
 
     def _paint(self, text: str, style: str) -> str:
         if not self.color or not style:
@@ -104,6 +108,17 @@ class Terminal:
         return True
 
 
+def _columns_of(stream: TextIO, environ: Mapping[str, str]) -> int:
+    """Return the width that `COLUMNS` names, else that of the terminal the stream is."""
+    named = environ.get("COLUMNS", "")
+    if named.isdecimal() and int(named):
+        return int(named)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _WIDTH_WITHOUT_TERMINAL
+    except (OSError, ValueError, AttributeError):  # no terminal, closed, or nothing of the system's at all
+        return _WIDTH_WITHOUT_TERMINAL
+
+
 def wants_color(stream: TextIO, color: Color, environ: Mapping[str, str]) -> bool:
     """Decide on colours: the argument, then `NO_COLOR`, then `FORCE_COLOR`, then what the stream is."""
     if color != "auto":
@@ -113,10 +128,17 @@ def wants_color(stream: TextIO, color: Color, environ: Mapping[str, str]) -> boo
     forced = environ.get("FORCE_COLOR")
     if forced:
         return forced != "0"
-    if environ.get("TERM") == "dumb" or not stream.isatty():
+    if environ.get("TERM") == "dumb" or not _is_terminal(stream):
         return False
     # Old consoles of Windows print escape sequences as they are; the ones that do not say so.
     return sys.platform != "win32" or "WT_SESSION" in environ or "TERM" in environ
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except (ValueError, AttributeError):  # closed, or something of the application's that can only write
+        return False
 
 
 def _shown(glyphs: Glyphs) -> Iterable[str]:

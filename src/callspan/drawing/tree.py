@@ -36,19 +36,32 @@ _MIN_BELOW: Final = 16
 class TreePrinter:
     """Prints traces, all with the same columns."""
 
-    def __init__(self, terminal: Terminal, columns: Columns, id_digits: int, contents: Contents | None = None) -> None:
-        """Print to `terminal`; of a trace's ID, so many digits."""
+    def __init__(
+        self,
+        terminal: Terminal,
+        columns: Columns,
+        id_digits: int,
+        contents: Contents | None = None,
+        *,
+        elsewhere: str = ELSEWHERE,
+    ) -> None:
+        """Print to `terminal`; of a trace's ID, so many digits; `elsewhere` says where a missing parent is."""
         self._terminal = terminal
         self._glyphs = terminal.glyphs
         self._columns = columns
         self._id_digits = id_digits
         self._contents = contents
+        self._elsewhere = elsewhere
         self._place: tuple[str | None, int | None] = (None, None)
 
     def print(self, shown: Shown) -> None:
         """Print the heading of a trace and its tree."""
-        for line in heading(shown, self._terminal, self._id_digits):
+        for line in self.lines(shown):
             self._terminal.print(line)
+
+    def lines(self, shown: Shown) -> Iterator[list[Piece]]:
+        """Yield the heading of a trace and its tree."""
+        yield from heading(shown, self._terminal, self._id_digits, self._elsewhere)
         self._place = _place_of(shown)
         roots = shown.among(shown.trace.roots)
         # (node, depth, what stands before its connector, is the last of its siblings)
@@ -57,12 +70,11 @@ class TreePrinter:
             node, depth, before, is_last = stack.pop()
             children = shown.among(node.children)
             head, under = self._connect(depth, before, is_last=is_last)
-            for line in self._span(node.span, head, wanted=shown.wants(node.span)):
-                self._terminal.print(line)
+            yield from self._span(node.span, head, wanted=shown.wants(node.span))
             margin = under + (self._glyphs.line if children else self._glyphs.gap)
             room = max(self._terminal.width - width_of(margin), _MIN_BELOW)
             for line in self._below(node, shown, room):
-                self._terminal.print([(margin, "dim"), *line])
+                yield [(margin, "dim"), *line]
             last = len(children) - 1
             stack.extend((children[i], depth + 1, under, i == last) for i in range(last, -1, -1))
 
@@ -114,7 +126,7 @@ class TreePrinter:
             where = f"conversation {row.conversation_id}" + ("" if row.step is None else f", step {row.step}")
             yield [(self._terminal.cut(self._terminal.one_line(where), room), "cyan")]
         if node.orphan and len(shown.trace.roots) > 1:
-            yield [(self._terminal.cut(ELSEWHERE, room), "dim")]
+            yield [(self._terminal.cut(self._elsewhere, room), "dim")]
         yield from self._ending(row, room, from_below=_is_from_below(node))
         if self._contents is not None and shown.wants(row):
             yield from self._contents(row, room)
@@ -143,7 +155,7 @@ class TreePrinter:
             yield [(f"{glyph} " if index == 0 else "  ", style), (self._terminal.cut(line, room - 2), style)]
 
 
-def heading(shown: Shown, terminal: Terminal, id_digits: int) -> Iterator[list[Piece]]:
+def heading(shown: Shown, terminal: Terminal, id_digits: int, elsewhere: str = ELSEWHERE) -> Iterator[list[Piece]]:
     """Yield the lines above a tree: when, which trace and service, whose turn of which conversation, tokens."""
     trace = shown.trace
     totals = Totals()
@@ -158,7 +170,7 @@ def heading(shown: Shown, terminal: Terminal, id_digits: int) -> Iterator[list[P
         (f"step {step}" if step is not None else "", "cyan"),
         (figures.things(totals.spans, "span"), "dim"),
         (tokens_in_words(totals), "dim"),
-        (ELSEWHERE if [root.orphan for root in trace.roots] == [True] else "", "dim"),
+        (elsewhere if [root.orphan for root in trace.roots] == [True] else "", "dim"),
     ]
     yield from flow(facts, terminal)
 

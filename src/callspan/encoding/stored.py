@@ -39,6 +39,7 @@ _NUMBERS: Final = ("start_time_unix_ns", "end_time_unix_ns", "status")
 _UNSET: Final = (
     "attributes",
     "input",
+    "is_entry",
     "output",
     "prompts",
     "provider_call",

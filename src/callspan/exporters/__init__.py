@@ -10,16 +10,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from callspan.exporters.console import ConsoleExporter
     from callspan.exporters.contract import Batch, Exporter, ExportResult
     from callspan.exporters.file import FileExporter
     from callspan.exporters.http import HTTPExporter
     from callspan.exporters.memory import MemoryExporter
     from callspan.exporters.otlp import OTLPExporter
 
-__all__ = ["Batch", "ExportResult", "Exporter", "FileExporter", "HTTPExporter", "MemoryExporter", "OTLPExporter"]
+__all__ = [
+    "Batch",
+    "ConsoleExporter",
+    "ExportResult",
+    "Exporter",
+    "FileExporter",
+    "HTTPExporter",
+    "MemoryExporter",
+    "OTLPExporter",
+]
 
 _PLACES: Final = {
     "Batch": "contract",
+    "ConsoleExporter": "console",
     "ExportResult": "contract",
     "Exporter": "contract",
     "FileExporter": "file",

@@ -38,6 +38,7 @@ class ExportResult:
 class Exporter(Protocol):
     """A place spans go to. `local` exporters run in the worker itself, all others in a sender thread of their own.
 
+    One with an attribute `durable = False` gets nothing from a spool, since nobody misses what it did not show.
     `export` may raise: the batch is then counted as dropped, and the other exporters do not notice.
     """
 

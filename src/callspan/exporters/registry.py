@@ -36,7 +36,19 @@ def _http() -> Exporter:
     return HTTPExporter()
 
 
-BUILT_IN: Final[dict[str, Callable[[], Exporter]]] = {"file": _file, "memory": _memory, "otlp": _otlp, "http": _http}
+def _console() -> Exporter:
+    from callspan.exporters.console import ConsoleExporter  # noqa: PLC0415
+
+    return ConsoleExporter()
+
+
+BUILT_IN: Final[dict[str, Callable[[], Exporter]]] = {
+    "file": _file,
+    "otlp": _otlp,
+    "http": _http,
+    "console": _console,
+    "memory": _memory,
+}
 
 
 def make(given: Any, field: str = "exporters") -> Exporter:

@@ -87,6 +87,7 @@ class Span:
         "events",
         "facts",
         "input",
+        "is_entry",
         "kind",
         "links",
         "name",
@@ -122,6 +123,7 @@ class Span:
     trace_id: int
     span_id: int
     parent_id: int | None
+    is_entry: bool  # its parent, if any, is no span of ours: the first one in this process
     trace_state: Any
     start_ns: int
     end_ns: int  # 0 while the span is open

@@ -37,7 +37,7 @@ class Lanes:
         def lane(exporter: Exporter, name: str) -> Lane:
             if getattr(exporter, "local", False):
                 return Lane(exporter, name, resource)
-            if spool is None:
+            if spool is None or not getattr(exporter, "durable", True):
                 return SenderLane(exporter, name, resource, quiet, max_spans, max_bytes)
             return DurableLane(exporter, name, resource, quiet, check, max_spans, max_bytes)
 

@@ -21,7 +21,7 @@ class RootFlush:
     """
 
     def __init__(self, pipeline: Pipeline, is_root: Callable[[Span], bool]) -> None:
-        """Serve `pipeline`; `is_root` is asked of each span on the thread that ends it, in the context around it."""
+        """Serve `pipeline`; `is_root` is asked of each span on the thread that ends it."""
         self._pipeline = pipeline
         self._is_root = is_root
         self._wait_s = LONGEST_WAIT_S

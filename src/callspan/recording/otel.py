@@ -16,7 +16,6 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from callspan.model.feedback import COMPONENT as FEEDBACK
 from callspan.model.span import InertSpan, Span
 
 __all__ = ["Context", "below", "get_context", "put_back", "restore", "set_context"]
@@ -133,38 +132,6 @@ def hollow(own: Context, outer: Context, keys: Iterable[str]) -> None:
             dict.__setitem__(own, key, outer[key])
         else:
             dict.pop(own, key, None)
-
-
-def is_entry(span: Span) -> bool:
-    """Return whether a span that ends here is the first of ours: nothing above it, or above it somebody else's span.
-
-    To be asked on the thread that ended it, once its context was left.
-    """
-    if span.parent_id is None:
-        return True
-    around = get_context().get(SPAN_KEY)
-    if span.component == FEEDBACK:  # given on its own, whatever it is about
-        return type(around) is not Span
-    return around is not None and type(around) is not Span
-
-
-class attached:  # noqa: N801 - used like a function
-    """Make a context current in the block, and again what was current before."""
-
-    __slots__ = ("_context", "_outer")
-
-    def __init__(self, context: Context) -> None:
-        """Take the context of another thread."""
-        self._context = context
-
-    def __enter__(self) -> None:
-        """Attach."""
-        self._outer = get_context()
-        set_context(self._context)
-
-    def __exit__(self, *_: object) -> None:
-        """Restore."""
-        set_context(self._outer)
 
 
 class quiet:  # noqa: N801 - used like a function

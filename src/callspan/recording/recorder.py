@@ -63,6 +63,7 @@ class Recorder:
         if outer is None:
             outer = get_context()
         trace_id = 0
+        kind: Any = None
         parent_id = trace_state = None
         scope: Any = None
         if outer:
@@ -105,7 +106,7 @@ class Recorder:
         span.reader = site.reader
         span.site, span.scope, span.provider_call = site, scope, site.provider_call
         span.trace_id, span.span_id = trace_id, random_bits(64) or 1
-        span.parent_id, span.trace_state = parent_id, trace_state
+        span.parent_id, span.trace_state, span.is_entry = parent_id, trace_state, kind is not Span
         span.end_ns, span.size = 0, 512
         span.status, span.outcome, span.usage_below = STATUS_UNSET, "ok", False
         span.input = span.output = span.attributes = span.events = span.links = span.prompts = None
