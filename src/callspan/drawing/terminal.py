@@ -87,8 +87,7 @@ class Terminal:
             told.pop()
         if told:
             told[-1] = (told[-1][0].rstrip(), told[-1][1])
-        return self.painted(told) + "
-"
+        return self.painted(told) + "\n"
 
     def _paint(self, text: str, style: str) -> str:
         if not self.color or not style:
