@@ -17,7 +17,7 @@ _NOWHERE: Final = Place(Path(), 0, 0)  # it stands in no file
 
 
 def row_of(span: Span, resource: Resource) -> Row:
-    """Return the line of a span. One whose parent is not of this process is a root."""
+    """Return the line of a span, without what no line shows. One whose parent is not of this process is a root."""
     facts = span.facts or Facts()
     usage = None if span.usage_below else facts.usage
     kind = error_type(span) or (span.error.type if span.error is not None else None)
@@ -34,13 +34,21 @@ def row_of(span: Span, resource: Resource) -> Row:
         outcome=span.outcome,
         error_type=None if kind == "_OTHER" else kind,
         error_message=span.error.message if span.error is not None else span.status_message,
+        provider=facts.provider,
         model=text(facts.response.get("model")) or text(facts.request.get("model")),
         input_tokens=usage.input_tokens if usage is not None else None,
         output_tokens=usage.output_tokens if usage is not None else None,
         estimated=usage is not None and usage.source == "estimated",
+        cost=None,
+        time_to_first_chunk_s=facts.time_to_first_chunk_s,
         finish_reason=_first_reason(facts),
+        prompt_name=None,
+        prompt_version=None,
         conversation_id=facts.conversation_id,
         step=facts.step,
+        user_id=facts.user_id,
+        tags=None,
+        metadata=None,
         service=resource.service_name,
     )
 

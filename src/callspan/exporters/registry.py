@@ -44,10 +44,10 @@ def _console() -> Exporter:
 
 BUILT_IN: Final[dict[str, Callable[[], Exporter]]] = {
     "file": _file,
+    "memory": _memory,
     "otlp": _otlp,
     "http": _http,
     "console": _console,
-    "memory": _memory,
 }
 
 

@@ -16,6 +16,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from callspan.model.feedback import COMPONENT as FEEDBACK
 from callspan.model.span import InertSpan, Span
 
 __all__ = ["Context", "below", "get_context", "put_back", "restore", "set_context"]
@@ -132,6 +133,25 @@ def hollow(own: Context, outer: Context, keys: Iterable[str]) -> None:
             dict.__setitem__(own, key, outer[key])
         else:
             dict.pop(own, key, None)
+
+
+class attached:  # noqa: N801 - used like a function
+    """Make a context current in the block, and again what was current before."""
+
+    __slots__ = ("_context", "_outer")
+
+    def __init__(self, context: Context) -> None:
+        """Take the context of another thread."""
+        self._context = context
+
+    def __enter__(self) -> None:
+        """Attach."""
+        self._outer = get_context()
+        set_context(self._context)
+
+    def __exit__(self, *_: object) -> None:
+        """Restore."""
+        set_context(self._outer)
 
 
 class quiet:  # noqa: N801 - used like a function
