@@ -14,6 +14,12 @@ from callspan.testing import capture
 collect_ignore_glob = [] if find_spec("llama_index") else ["test_*.py"]  # the sessions without LlamaIndex
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "llama_index" in item.path.parts:  # what it does that is deprecated is not ours to mend
+            item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning"))
+
+
 @pytest.fixture(autouse=True)
 def watched():
     from callspan.capture.generators import lazy_bodies
@@ -26,7 +32,10 @@ def watched():
     handle.undo()
     gc.collect()
     assert dict(guard.counts) == {}  # LlamaIndex swallows what handlers raise
-    assert LLAMA_INDEX.tracker.frames.ids() == []
+    left = LLAMA_INDEX.tracker.frames.ids()
+    for one in left:
+        LLAMA_INDEX.tracker.frames.pop(one)
+    assert left == []
     assert not lazy_bodies
     assert get_context() is before
 

@@ -83,7 +83,7 @@ def test_a_pipeline():
         pipeline.run(documents=[Document(text="a"), Document(text="b")])
     check(spans, "chain IngestionPipeline.run\n  chain TokenTextSplitter.__call__")
     root = spans.one("IngestionPipeline.run")
-    assert (root.component, root.input, root.output) == ("ingestion", {"nodes": 2}, {"nodes": 2})
+    assert (root.component, root.input, root.output) == ("ingestion", {"documents": 2}, {"nodes": 2})
 
 
 def test_a_query():

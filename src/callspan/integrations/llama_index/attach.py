@@ -1,4 +1,4 @@
-"""Two handlers on the root dispatcher, and patches where indexes are built, of which the dispatcher says nothing.
+"""Two handlers on the root dispatcher, and patches on the few methods of which it says nothing (`silent`).
 
 The dispatcher lives in `llama_index_instrumentation`, and before 0.12.42 in `llama_index.core.instrumentation`. Neither
 is imported here: the handlers are put on when the user's program has imported one.
@@ -7,21 +7,15 @@ is imported here: the handlers are put on when the user's program has imported o
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
 
 from callspan.capture.patching import Patches, when_imported
-from callspan.capture.switch import switch
-from callspan.guard import guard
 from callspan.integrations.contract import Options, Versions
-from callspan.integrations.llama_index.request import count_of
+from callspan.integrations.llama_index.silent import SILENT, patch_silent
 from callspan.integrations.llama_index.tracking import Tracker
-from callspan.recording.sites import Site
 
 _DISPATCHERS: Final = ("llama_index_instrumentation", "llama_index.core.instrumentation")
-_INDEXES: Final = "llama_index.core.indices.base"
-_BUILDERS: Final = ("from_documents", "insert", "refresh_ref_docs")
 
 
 class LlamaIndex:
@@ -46,7 +40,7 @@ class LlamaIndex:
         """Put the handlers on now, or when LlamaIndex is imported."""
         self._is_wanted = True
         self.tracker.keeps_everything = self.options["detail"] == "full"
-        for name in (*_DISPATCHERS, _INDEXES):
+        for name in (*_DISPATCHERS, *SILENT):
             if sys.modules.get(name) is not None:
                 self._when_imported(sys.modules[name])
             elif not self._is_waiting:
@@ -69,9 +63,8 @@ class LlamaIndex:
     def _when_imported(self, module: ModuleType) -> None:
         if not self._is_wanted:
             return
-        if module.__name__ == _INDEXES:
-            for name in _BUILDERS:
-                self._patches.put(module.BaseIndex, name, watch_building)
+        if module.__name__ in SILENT:
+            patch_silent(module, self._patches, self.tracker)
         elif not self._handlers:
             root = module.get_dispatcher()
             for handlers, handler in (
@@ -83,29 +76,6 @@ class LlamaIndex:
 
 
 LLAMA_INDEX: Final = LlamaIndex()
-
-
-def watch_building(wrapped: Callable[..., Any], index: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Run the building of an index inside a span, below which splitters and embeddings stand."""
-    open_block = switch.open_block
-    call = None
-    if open_block is not None:
-        try:
-            documents = args[0] if args else next(iter(kwargs.values()), None)
-            kind = index if isinstance(index, type) else type(index)
-            site = Site(f"{kind.__name__}.{wrapped.__name__}", "chain", component="ingestion")
-            call = open_block(site, {"documents": count_of(documents) or 1})
-        except Exception as error:  # noqa: BLE001 - our fault must not become the user's
-            guard.note("opening the building of an index", error)
-    if call is None:
-        return wrapped(*args, **kwargs)
-    try:
-        result = wrapped(*args, **kwargs)
-    except BaseException as error:
-        call.fail(error)
-        raise
-    call.close(None)
-    return result
 
 
 def _patched(patches: Patches) -> str:
@@ -126,7 +96,7 @@ def _span_handler(module: ModuleType, tracker: Tracker) -> Any:
     def span_enter(
         _: Any, id_: str, bound_args: Any, instance: Any = None, parent_id: Any = None, tags: Any = None, **__: Any
     ) -> None:
-        tracker.enter(id_, bound_args, instance, parent_id, tags)
+        tracker.enter(id_, bound_args.arguments, instance, parent_id, tags)
 
     def span_exit(_: Any, id_: str, bound_args: Any, instance: Any = None, result: Any = None, **__: Any) -> None:  # noqa: ARG001
         tracker.exit(id_, result)

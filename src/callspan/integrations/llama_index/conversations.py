@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from callspan.integrations.llama_index.families import Plan
 from callspan.integrations.llama_index.request import fields_of
+from callspan.integrations.llama_index.response import event_fields
 from callspan.recording.otel import SCOPE_KEY, SPAN_KEY, Context, get_context
 from callspan.recording.scope import EMPTY_SCOPE, Scope
 from callspan.recording.snapshot import freeze
@@ -51,8 +52,9 @@ def _tagged(scope: Scope, tags: dict[str, Any], *, is_root: bool) -> Scope:
 
 def _of_memory(instance: Any, arguments: dict[str, Any]) -> str | None:
     """Return the name that a memory has for its conversation: of a chat engine, or given to an agent's run."""
-    start = fields_of(arguments.get("start_event"))
-    memory = start.get("memory") or (arguments.get("kwargs") or {}).get("memory") or fields_of(instance).get("_memory")
+    start = arguments.get("start_event")
+    given = event_fields(start) if start is not None else arguments.get("kwargs") or {}
+    memory = given.get("memory") or fields_of(instance).get("_memory")
     fields = fields_of(memory)
     for name in ("session_id", "chat_store_key"):
         if type(fields.get(name)) is str and fields[name] != _ANY_CHAT:

@@ -37,9 +37,9 @@ def _fails(frame: Frame, event: Any) -> None:
         frame.watch.fail(event.exception)
 
 
-def _reranker_starts(frame: Frame, event: Any) -> None:
+def reranker_starts(frame: Frame, event: Any) -> None:
     """Make a reranker of what only was a postprocessor: not all of them say so by their names."""
-    if frame.word != "postprocessor" or frame.id != event.span_id:
+    if frame.word != "postprocessor":
         return
     span = frame.span
     span.kind, span.component = "reranker", None
@@ -61,6 +61,6 @@ EVENTS: Final[dict[str, Callable[[Frame, Any], None]]] = {
     "LLMChatEndEvent": _model_ends,
     "LLMCompletionEndEvent": _model_ends,
     "ExceptionEvent": _fails,
-    "ReRankStartEvent": _reranker_starts,
+    "ReRankStartEvent": reranker_starts,
     "SpanCancelledEvent": _cancelled,
 }

@@ -104,8 +104,11 @@ def _is_context(value: Any) -> bool:
 
 
 def _nodes(_: Any, arguments: Tree) -> Tree:
-    found = (request.count_of(arguments.get(name)) for name in ("nodes", "documents"))
-    return {"nodes": next((count for count in found if count is not None), None)}
+    for name in ("documents", "nodes"):
+        count = request.count_of(arguments.get(name))
+        if count is not None:
+            return {name: count}
+    return {"documents": 1 if "document" in arguments else 0}
 
 
 def _run(_: Any, arguments: Tree) -> Any:
@@ -127,10 +130,10 @@ def _anything(_: Any, arguments: Tree) -> Any:
     return request.tree_of(arguments)
 
 
-_MODEL_CALLS: Final = _both("chat", "stream_chat", "complete", "stream_complete")
-_PREDICTIONS: Final = _both("predict", "stream", "structured_predict", "stream_structured_predict")
+MODEL_CALLS: Final = _both("chat", "stream_chat", "complete", "stream_complete")
+PREDICTIONS: Final = _both("predict", "stream", "structured_predict", "stream_structured_predict")
 _LLM: Final = Family(
-    "llm", "llm", None, _MODEL_CALLS | _PREDICTIONS, lambda *_: None, response.answer_tree
+    "llm", "llm", None, MODEL_CALLS | PREDICTIONS, lambda *_: None, response.answer_tree
 )  # its request is taken piece by piece
 _EMBEDDINGS: Final = _both(
     "get_query_embedding",
@@ -152,12 +155,18 @@ _AGENT_STEP: Final = _STEP._replace(word="agent_step", kind="agent")
 _FUNCTION: Final = Family("function", "chain", None, frozenset(), _anything, request.tree_of)
 
 
+_DETAIL: Final = _FUNCTION._replace(word="detail")
+_PASSED: Final = _FUNCTION._replace(word="other")
+
+
 def _chain(word: str, method: str, hidden: str = "", take: Take = _query, give: Give = request.tree_of) -> Family:
     """Return a family of one method; of `hidden` where LlamaIndex has no span for the public one in every version."""
     methods = _both(method) | ({hidden, hidden.replace("_", "_a", 1)} if hidden else set())
     return Family(word, "chain", word, methods, take, give)
 
 
+_POSTPROCESSOR: Final = _chain("postprocessor", "postprocess_nodes", take=_processing, give=response.node_count)
+RERANKER: Final = _POSTPROCESSOR._replace(kind="reranker", component=None, take=_reranking, give=response.documents)
 FAMILIES: Final[dict[str, Family]] = {
     "BaseLLM": _LLM,
     "MultiModalLLM": _LLM,
@@ -172,7 +181,7 @@ FAMILIES: Final[dict[str, Family]] = {
         _retrieval,
         response.documents,
     ),
-    "BaseNodePostprocessor": _chain("postprocessor", "postprocess_nodes", take=_processing, give=response.node_count),
+    "BaseNodePostprocessor": _POSTPROCESSOR,
     "BaseSynthesizer": _chain("synthesizer", "synthesize", give=response.response_text),
     "BaseQueryEngine": _chain("query_engine", "query", give=response.response_text),
     "BaseChatEngine": _CHAT_ENGINE,
@@ -186,15 +195,20 @@ FAMILIES: Final[dict[str, Family]] = {
         "transformation", "chain", "transformation", frozenset(("__call__", "acall")), _nodes, response.node_count
     ),
     "IngestionPipeline": _chain("ingestion", "run", take=_nodes, give=response.node_count),
+    "BaseIndex": Family(
+        "ingestion",
+        "chain",
+        "ingestion",
+        _both("from_documents", "insert", "refresh_ref_docs"),
+        _nodes,
+        lambda _: None,
+    ),
     "Workflow": _WORKFLOW,
     "BaseWorkflowAgent": _AGENT_WORKFLOW,
     "AgentWorkflow": _AGENT_WORKFLOW,
     # No span of a person's interest, but it says when a streamed chat has ended.
     "StreamingAgentChatResponse": Family("writer", "chain", None, frozenset(), _anything, request.tree_of),
 }
-RERANKER: Final = Family("postprocessor", "reranker", None, _both("postprocess_nodes"), _reranking, response.documents)
-MODEL_CALLS: Final = _MODEL_CALLS
-PREDICTIONS: Final = _PREDICTIONS
 
 
 def _plan_of(kind: type | None, qualified: str) -> Plan:
@@ -236,10 +250,6 @@ def _family_of(kind: type) -> Family:
         if family is not None and ancestor.__module__.partition(".")[0] in _OURS:
             return family
     return _FUNCTION if kind.__module__.partition(".")[0] not in _OURS else _PASSED
-
-
-_DETAIL: Final = _FUNCTION._replace(word="detail")
-_PASSED: Final = Family("other", "chain", None, frozenset(), _anything, request.tree_of)
 
 
 def _site(name: str, family: Family) -> Site:

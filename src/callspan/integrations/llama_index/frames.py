@@ -111,6 +111,10 @@ class Frames:
             if evicted.id == oldest:
                 give_up(evicted)
 
+    def holding(self, span: Any) -> Frame | None:
+        """Return the frame of this very span, found by looking at all: for what is rare."""
+        return next((frame for frame in [*self._by_id.values()] if frame.span is span), None)
+
     def pop(self, id_: str) -> Frame | None:
         """Forget a span and return its frame."""
         return self._by_id.pop(id_, None)

@@ -95,14 +95,20 @@ def event_tree(event: Any) -> Any:
     stored = fields_of(event)
     if "response" in stored and "tool_calls" in stored:
         return result_tree(event)
+    taken = event_fields(event)
+    result = taken.pop("_result", taken.get("result"))
+    if result is not None:
+        return result_tree(result)
+    return {name: result_tree(value) for name, value in taken.items() if value is not None and name != "memory"}
+
+
+def event_fields(event: Any) -> Tree:
+    """Return the fields of an event, declared or not; the result of a `StopEvent` may be hidden as `_result`."""
     private = event.__pydantic_private__ if is_model(type(event)) else None
     private = private if type(private) is dict else {}
     dynamic = private.get("_data")
-    taken = {**stored, **(dynamic if type(dynamic) is dict else {})}
-    result = private.get("_result", taken.get("result"))
-    if result is not None:
-        return result_tree(result)
-    return {name: result_tree(value) for name, value in taken.items() if value is not None}
+    result = {"_result": private["_result"]} if "_result" in private else {}
+    return {**fields_of(event), **(dynamic if type(dynamic) is dict else {}), **result}
 
 
 def result_tree(value: Any) -> Any:

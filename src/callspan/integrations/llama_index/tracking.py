@@ -15,7 +15,7 @@ from callspan.capture.generators import lazy_bodies
 from callspan.capture.switch import switch
 from callspan.guard import guard
 from callspan.integrations.llama_index import conversations, stream
-from callspan.integrations.llama_index.events import EVENTS
+from callspan.integrations.llama_index.events import EVENTS, reranker_starts
 from callspan.integrations.llama_index.families import MODEL_CALLS, PREDICTIONS, Plan, detail_plan, plan_of, step_plan
 from callspan.integrations.llama_index.frames import Frame, Frames
 from callspan.integrations.llama_index.reading import AgentReading, ModelReading, ToolReading, provider_of
@@ -24,7 +24,7 @@ from callspan.integrations.llama_index.response import answer_tree
 from callspan.model.span import Span
 from callspan.recording.otel import SPAN_KEY, Context, below, get_context, put_back, set_context
 
-_UUID: Final = 37  # characters at the end of a dispatcher's ID, the hyphen before it included
+UUID_LENGTH: Final = 36  # characters at the end of a dispatcher's ID, after a hyphen
 
 Arguments = dict[str, Any]
 
@@ -40,12 +40,12 @@ class Tracker:
 
     # -- what the dispatcher calls -------------------------------------------------------------------------------------
 
-    def enter(self, id_: str, arguments: Any, instance: Any, parent_id: str | None, tags: Any) -> None:
-        """Open a span, or note below which one this one would stand."""
+    def enter(self, id_: str, arguments: Arguments, instance: Any, parent_id: str | None, tags: Any) -> None:
+        """Open a span, or note below which one this one would stand. `arguments` are by name; they are only read."""
         if switch.open_block is None:
             return
         try:
-            self._enter(id_, arguments.arguments, instance, parent_id, tags)
+            self._enter(id_, arguments, instance, parent_id, tags)
         except Exception as error:  # noqa: BLE001 - our fault must not become the user's
             guard.note("entering a span of llama_index", error)
 
@@ -88,6 +88,8 @@ class Tracker:
             return
         try:
             frame = self.frames.get(event.span_id)
+            if take is reranker_starts:  # below a method that has no span of LlamaIndex's own
+                frame = self.frames.holding(get_context().get(SPAN_KEY))
             if frame is not None:
                 take(frame.fed or frame, event)
         except Exception as error:  # noqa: BLE001
@@ -138,11 +140,12 @@ class Tracker:
         return parent, below(parent.span)
 
     def _plan(self, id_: str, instance: Any, parent: Frame | None, parent_id: str | None) -> Plan:
-        qualified = id_[:-_UUID]
+        qualified = id_[: -UUID_LENGTH - 1]
         is_step = parent is not None and parent.id == parent_id and parent.word == "workflow"
         if is_step and parent is not None and (instance is None or instance is parent.instance):
             return step_plan(qualified, type(parent.instance))
-        return plan_of(None if instance is None else type(instance), qualified)
+        kind = instance if isinstance(instance, type) else type(instance)
+        return plan_of(None if instance is None else kind, qualified)
 
     def _is_inside(self, id_: str, plan: Plan, parent: Frame, arguments: Arguments) -> bool:
         """Return whether a call is part of the one around it, of the same object: `achat` may call `chat`."""
@@ -206,7 +209,7 @@ class Tracker:
     def _settle_inside(self, id_: str, frame: Frame, result: Any) -> None:
         """Take what the call inside returned: the answer that its caller makes a text or an object of."""
         if id_ != frame.worker:
-            if id_ == frame.source:
+            if id_ == frame.source and stream.is_streamed(result):
                 self.frames.keep(id_, frame)
         elif frame.word != "llm":
             stream.end_chat(frame, None)
