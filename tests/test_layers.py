@@ -47,6 +47,7 @@ ARROWS: dict[str, set[str]] = {
     "reading": GROUND | {"model"},
     "drawing": GROUND | {"reading", "model"},
     "evaluation": GROUND | {"reading", "model"},
+    "reports": GROUND | {"reading", "model"},
     "analysis": GROUND | {"evaluation", "reading", "model"},
     "cli": GROUND | {"analysis", "evaluation", "drawing", "reading", "model", "pipeline", "exporters"},
     "__main__": {"cli"},

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from callspan.drawing.contents import contents, document_text, embedding_text, pairs, part_text, show
+from callspan.drawing.contents import contents, embedding_text
 from callspan.drawing.terminal import Terminal
 from callspan.model.facts import PromptUse, ToolFacts
 from callspan.model.feedback import Feedback
 from callspan.model.record import SpanRecord
 from callspan.model.span import Event
 from callspan.model.usage import Usage
+from callspan.reading.texts import document_text, pairs, part_text, show
 from spans import FIXED, START_NS, finished, text
 
 

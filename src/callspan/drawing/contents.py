@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from callspan.drawing import figures
 from callspan.drawing.terminal import Piece, Terminal
 from callspan.drawing.text import pad, width_of, wrap
+from callspan.reading.texts import document_text, joined, pairs, part_text, show
 
 if TYPE_CHECKING:
     from callspan.model.record import FeedbackRecord, SpanRecord
@@ -77,7 +77,7 @@ def _entries(record: SpanRecord, first: SpanRecord | None) -> Iterator[Entry]:
 def _prompts(record: SpanRecord) -> Iterator[Entry]:
     for prompt in record.prompts:
         named = " ".join(word for word in (prompt.name, prompt.version) if word)
-        yield "prompt", _IN, _lines(named, prompt.template or "")
+        yield "prompt", _IN, joined(named, prompt.template or "")
         if prompt.variables:
             yield "with", _IN, "\n".join(f"{name} = {show(value)}" for name, value in prompt.variables.items())
 
@@ -188,33 +188,6 @@ def _message(message: Tree, style: str) -> Iterator[Entry]:
             yield label, style, part_text(part)
 
 
-def part_text(part: object) -> str:
-    """Return what a part of a message says; data in it is named and measured, not shown."""
-    if not isinstance(part, dict):
-        return show(part)
-    kind = part.get("type")
-    if kind in ("text", "reasoning", "refusal"):
-        return show(part.get("content"))
-    if kind == "tool_call":
-        return f"{part.get('name')}({show(part.get('arguments', ''))})"
-    if kind == "tool_call_response":
-        return show(part.get("response"))
-    if kind == "blob":
-        named = part.get("mime_type") or part.get("modality")
-        return f"[{named}, {figures.things(len(str(part.get('content'))) * 3 // 4, 'byte')}]"
-    if kind in ("uri", "file"):
-        return f"[{part.get('modality')}: {part.get('uri') or part.get('file_id')}]"
-    return show(part)
-
-
-def document_text(document: Tree) -> str:
-    """Return a document as a line of facts and its text."""
-    facts = [f"score {document['score']:.4g}"] if isinstance(document.get("score"), int | float) else []
-    facts += [str(document["id"])] if document.get("id") else []
-    facts += [pairs(document["metadata"])] if document.get("metadata") else []
-    return _lines("  ".join(facts), show(document.get("content", "")))
-
-
 def feedback_text(feedback: FeedbackRecord) -> str:
     """Return a piece of feedback: what was thought and by whom, and below it the comment.
 
@@ -224,7 +197,7 @@ def feedback_text(feedback: FeedbackRecord) -> str:
     """
     told = [feedback.name, None if feedback.score is None else f"{feedback.score:g}", feedback.label]
     about = f" on {feedback.key}" if feedback.key else ""
-    return _lines(" ".join(word for word in told if word) + f"{about}, by {feedback.annotator}", feedback.comment or "")
+    return joined(" ".join(word for word in told if word) + f"{about}, by {feedback.annotator}", feedback.comment or "")
 
 
 def embedding_text(embedding: Tree) -> str:
@@ -235,33 +208,4 @@ def embedding_text(embedding: Tree) -> str:
         measured = f"[{begin}{', ' if len(vector) > 4 else ''}{'...' if len(vector) > 4 else ''}] {len(vector)} numbers"
     else:
         measured = f"vector {embedding['vector_hash']}" if "vector_hash" in embedding else ""
-    return _lines(show(embedding.get("text", "")), measured)
-
-
-def show(value: object) -> str:
-    """Write a value: texts as they are, anything else as JSON, over several lines when one would be long."""
-    if isinstance(value, str):
-        return value
-    try:
-        line = json.dumps(value, ensure_ascii=False, default=str)
-        return line if len(line) <= 100 else json.dumps(value, ensure_ascii=False, default=str, indent=2)
-    except RecursionError:
-        return "nested too deeply to show"
-
-
-def pairs(value: object) -> str:
-    """Write a small dictionary or list without brackets."""
-    if isinstance(value, dict):
-        return ", ".join(f"{key}={_flat(item)}" for key, item in value.items())
-    return ", ".join(_flat(item) for item in value) if isinstance(value, list) else _flat(value)
-
-
-def _flat(value: object) -> str:
-    try:
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    except RecursionError:
-        return "nested too deeply to show"
-
-
-def _lines(*texts: str) -> str:
-    return "\n".join(text for text in texts if text)
+    return joined(show(embedding.get("text", "")), measured)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from sys import intern
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from callspan.model.kinds import Kind
 from callspan.model.span import Outcome
@@ -111,6 +111,14 @@ class Row:
         return self.end_time_unix_ns - self.start_time_unix_ns
 
 
+class Placed(NamedTuple):
+    """A span of which only the place is known, enough to read its record."""
+
+    place: Place
+    trace_id: str
+    span_id: str
+
+
 def load_rows(files: Iterable[Path | Segment], report: LoadReport, trace_prefix: str = "") -> Iterator[Row]:
     """Yield a row for every span of the files, or for those of traces whose ID starts with the prefix."""
     for place, raw in raw_spans(files, report):
@@ -118,7 +126,7 @@ def load_rows(files: Iterable[Path | Segment], report: LoadReport, trace_prefix:
             yield _row(place, raw)
 
 
-def records_of(rows: Iterable[Row]) -> Iterator[SpanRecord | None]:
+def records_of(rows: Iterable[Row | Placed]) -> Iterator[SpanRecord | None]:
     """Yield the whole record of each row, in bounded memory; None where the file has changed in the meantime."""
     pending = iter(rows)
     while batch := list(islice(pending, _RECORDS_AT_ONCE)):
@@ -127,11 +135,11 @@ def records_of(rows: Iterable[Row]) -> Iterator[SpanRecord | None]:
             yield records.get((row.trace_id, row.span_id))
 
 
-def _read_batch(rows: Iterable[Row]) -> Iterator[SpanRecord]:
+def _read_batch(rows: Iterable[Row | Placed]) -> Iterator[SpanRecord]:
     """Read and parse each line once, in the order of the files."""
     from callspan.reading.records import record_of  # noqa: PLC0415 - imports pydantic
 
-    wanted: dict[Path, dict[int, dict[int, Row]]] = {}
+    wanted: dict[Path, dict[int, dict[int, Row | Placed]]] = {}
     for row in rows:
         file, offset, number = row.place
         wanted.setdefault(file, {}).setdefault(offset, {})[number] = row

@@ -1,0 +1,157 @@
+"""The table of spans as a database of this process: DuckDB over Arrow, with feedback joined and tokens counted once.
+
+Three views: `spans` has the columns of `callspan.reading.columns`; `calls` is the spans without feedback, where
+`is_root` says that nothing of the files is above, and tokens and cost are null where spans below tell of the same ones;
+`feedback` has one row for each piece that was given.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+from callspan.errors import CallspanError
+from callspan.reading.feedback import Candidate, GivenFeedback, Joined, join_candidates
+from callspan.reading.load import Place
+from callspan.reading.rows import Placed
+from callspan.reading.tables import import_arrow
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from typing_extensions import Self
+
+_MEMORY: Final = "400MB"  # beside the table itself; what needs more goes to the disk
+_FETCHED: Final = 10_000
+_HAS_TOKENS: Final = "({0}.input_tokens is not null or {0}.output_tokens is not null or {0}.cost is not null)"
+_SPANS: Final = "create temp view spans as select * from loaded where {where}"
+# Some tools repeat the sum of what is below on chains and agents.
+_REPEATED: Final = f"""
+create temp table repeated as select distinct above.trace_id, above.span_id from spans above join spans below
+  on above.span_id = below.parent_id and above.trace_id = below.trace_id
+where {_HAS_TOKENS.format("above")} and {_HAS_TOKENS.format("below")}"""  # noqa: S608 - constants
+_ORPHANS: Final = """
+create temp table orphans as select trace_id, span_id from spans one where parent_id is not null
+  and not exists (select 1 from spans above where above.span_id = one.parent_id and above.trace_id = one.trace_id)"""
+_CALLS: Final = """
+create temp view calls as select * exclude (input_tokens, output_tokens, cost),
+  parent_id is null or (trace_id, span_id) in (select (trace_id, span_id) from orphans) as is_root,
+  case when not again then input_tokens end as input_tokens,
+  case when not again then output_tokens end as output_tokens,
+  case when not again then cost end as cost
+from (select *, (trace_id, span_id) in (select (trace_id, span_id) from repeated) as again from spans
+      where component is distinct from 'feedback')"""
+_GIVEN: Final = """
+select feedback_name, feedback_target, feedback_score, feedback_label, feedback_comment, feedback_annotator,
+  feedback_id, feedback_key, conversation_id, step, user_id, trace_id, parent_id, span_id, epoch_ns(start_time)
+from loaded where feedback_name is not null"""
+_CANDIDATES: Final = """
+select trace_id, span_id, parent_id, epoch_ns(start_time), conversation_id, step, tags, metadata from loaded
+where component is distinct from 'feedback' and (
+  trace_id in (select trace_id from loaded where feedback_name is not null)
+  or conversation_id in (select conversation_id from loaded where feedback_name is not null)
+  or ($has_keys and (tags is not null or metadata is not null)))"""
+
+
+class Database:
+    """Answers questions about a table of spans. Close it, or use it in a `with`."""
+
+    def __init__(self, table: pa.Table, where: str | None = None) -> None:
+        """Look at the rows of `table` for which the SQL condition `where` holds; raises `CallspanError` for a wrong one.
+
+        Feedback is always there: which of it matters follows from the spans it is about.
+        """
+        import_arrow()
+        import duckdb  # noqa: PLC0415 - an extra
+
+        self._folder = tempfile.TemporaryDirectory(prefix="callspan-report-")
+        self._connection = duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": self._folder.name})
+        self._error: type[Exception] = duckdb.Error
+        self._connection.register("loaded", table)
+        # What is asked for comes from a command line: it may look at the table, and at nothing else.
+        self._connection.execute("set enable_external_access = false; set timezone = 'UTC'")
+        try:
+            self._connection.execute(_SPANS.format(where=f"({where}) or component = 'feedback'" if where else "true"))
+            self._connection.execute(_REPEATED)
+        except duckdb.Error as error:
+            self.close()
+            raise CallspanError(f"--where {where}: {str(error).splitlines()[0]}") from None
+        self._connection.execute(_ORPHANS)
+        self._connection.execute(_CALLS)
+        self.feedback = self._join()
+        self._connection.register("feedback", _feedback_table(self.feedback))
+
+    def rows(self, question: str, **given: Any) -> list[dict[str, Any]]:
+        """Return the answer to a SQL question, a dictionary a row."""
+        cursor = self._connection.execute(question, given or None)
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def one(self, question: str, **given: Any) -> dict[str, Any]:
+        """Return the only row of an answer."""
+        (row,) = self.rows(question, **given)
+        return row
+
+    def places(self, question: str, **given: Any) -> Iterator[Placed]:
+        """Yield where the spans of an answer stand; it must have trace_id, span_id, file, line_offset, line_number."""
+        for row in self.rows(question, **given):
+            place = Place(Path(row["file"]), row["line_offset"], row["line_number"])
+            yield Placed(place, row["trace_id"], row["span_id"])
+
+    def close(self) -> None:
+        """Let go of memory and disk."""
+        self._connection.close()
+        self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def _join(self) -> Joined:
+        given = [GivenFeedback(*row) for row in self._connection.execute(_GIVEN).fetchall()]
+        if not given:
+            return Joined()
+        has_keys = any(one.key for one in given)
+        cursor = self._connection.execute(_CANDIDATES, {"has_keys": has_keys})
+
+        def candidates() -> Iterator[Candidate]:
+            while some := cursor.fetchmany(_FETCHED):
+                yield from (Candidate(*row) for row in some)
+
+        return join_candidates(given, candidates())
+
+
+def _feedback_table(joined: Joined) -> pa.Table:
+    """Return the feedback with the names of `GivenFeedback`, and the span that is meant in two columns."""
+    pa = import_arrow()
+    texts = "name target label comment annotator id key conversation_id user_id".split()  # noqa: SIM905
+    shape = pa.schema(
+        [(name, pa.string()) for name in (*texts, "about_trace_id", "about_span_id")]
+        + [
+            ("score", pa.float64()),
+            ("step", pa.int64()),
+            ("time", pa.timestamp("ns", tz="UTC")),
+            ("is_known", pa.bool_()),
+        ]
+    )
+    rows = [
+        {
+            **{name: getattr(one, name) for name in texts},
+            "about_trace_id": one.about[0] if one.about else None,
+            "about_span_id": one.about[1] if one.about else None,
+            "score": one.score,
+            "step": one.step,
+            "time": one.time_unix_ns,
+            "is_known": one.is_known,
+        }
+        for one in joined.given
+    ]
+    return pa.Table.from_pylist(rows, schema=shape)
