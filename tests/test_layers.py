@@ -49,7 +49,7 @@ ARROWS: dict[str, set[str]] = {
     "evaluation": GROUND | {"reading", "model"},
     "reports": GROUND | {"reading", "model"},
     "analysis": GROUND | {"evaluation", "reading", "model"},
-    "cli": GROUND | {"analysis", "evaluation", "drawing", "reading", "model", "pipeline", "exporters"},
+    "cli": GROUND | {"analysis", "evaluation", "reports", "drawing", "reading", "model", "pipeline", "exporters"},
     "__main__": {"cli"},
     # the front door, and what tests are written with
     "__init__": GROUND | DELIVERY | RECORDING | {"runtime", "testing"},

@@ -16,8 +16,9 @@ _REST_S: Final = 0.1
 class Progress:
     """Draws `done` of `total`, at most ten times a second."""
 
-    def __init__(self, color: Color = "auto") -> None:
-        """Draw on stderr."""
+    def __init__(self, color: Color = "auto", unit: str = "span") -> None:
+        """Draw on stderr; `unit` is what is counted."""
+        self._unit = unit
         self._stream = sys.stderr
         self._is_drawn = self._stream.isatty()
         self._terminal = Terminal(self._stream, color=color)
@@ -40,7 +41,7 @@ class Progress:
         filled = round(share * _BAR)
         rate = done / seconds if seconds > 0 else 0.0
         left = f", {figures.duration(round((total - done) / rate * 1e9))} left" if rate and done < total else ""
-        facts = f" {share:4.0%}  {done:,} of {figures.things(total, 'span')}{left}"
+        facts = f" {share:4.0%}  {done:,} of {figures.things(total, self._unit)}{left}"
         room = max(self._terminal.width - _BAR - len(facts) - 3, 0)
         shown = self._terminal.cut(self._terminal.one_line(note), room) if note else ""
         return [

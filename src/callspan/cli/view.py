@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from callspan.cli.selection import Filter, pick
+from callspan.cli.unreadable import complain
 from callspan.drawing import figures
 from callspan.drawing.columns import measure
 from callspan.drawing.contents import contents
@@ -116,7 +117,7 @@ def _view(files: list[Path], arguments: argparse.Namespace) -> int:
     wanted = Filter(arguments.conversation, frozenset(arguments.kind), arguments.errors)
     traces = build_traces(load_rows(files, report, arguments.trace or ""))
     found = [trace for trace in traces if wanted.finds(trace)]
-    _complain(report)
+    complain("view", report)
     if not report.read:
         why = "" if files else ": no *.jsonl or *.json there"
         sys.stderr.write(f"callspan view: no spans in {', '.join(arguments.paths)}{why}\n")
@@ -189,14 +190,6 @@ def _summary(chosen: list[Shown], found: list[TraceOfRows], arguments: argparse.
         order = "slowest" if arguments.slowest else "newest"
         facts.append((f"showing the {order} {len(chosen)}, --limit 0 for all", "dim"))
     return facts
-
-
-def _complain(report: LoadReport) -> None:
-    if not report.bad:
-        return
-    reasons = ", ".join(f"{number:,} {reason}" for reason, number in report.bad.most_common())
-    file, line, _ = report.first_bad[0]
-    sys.stderr.write(f"callspan view: could not be read: {reasons} (first: {file}, line {line})\n")
 
 
 def _digits(trace_ids: Iterable[str]) -> int:

@@ -40,7 +40,7 @@ def to_arrow(
     processes: int = 1,
     on_progress: Progress | None = None,
 ) -> pa.Table:
-    """Read a file, a folder, a glob or a list of files into a table with the columns of `callspan.reading.columns`, a row a span.
+    """Read a file, a folder, a glob or a list of files into a table: `callspan.reading.columns`, a row a span.
 
     One million spans take about 350 MB. `processes` reads large files with so many at once. What cannot be read is
     counted in `report`. Needs `callspan[reading]`; raises `ReadError` for a missing path.

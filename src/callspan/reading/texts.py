@@ -28,7 +28,7 @@ def _told(messages: Iterable[Tree]) -> Iterable[tuple[str, str]]:
 
 
 def text_of(record: SpanRecord, side: str) -> str:
-    """Return what went "in" to a call or came "out", as one text: messages, else the query or documents, else the value."""
+    """Return what went "in" to a call or came "out" as one text: messages, else query or documents, else the value."""
     messages = messages_of(record, side)
     if messages:
         return "\n\n".join(f"{role}: {text}" if side == "in" else text for role, text in messages)

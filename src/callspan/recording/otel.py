@@ -16,7 +16,6 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from callspan.model.feedback import COMPONENT as FEEDBACK
 from callspan.model.span import InertSpan, Span
 
 __all__ = ["Context", "below", "get_context", "put_back", "restore", "set_context"]

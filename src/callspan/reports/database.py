@@ -59,7 +59,7 @@ class Database:
     """Answers questions about a table of spans. Close it, or use it in a `with`."""
 
     def __init__(self, table: pa.Table, where: str | None = None) -> None:
-        """Look at the rows of `table` for which the SQL condition `where` holds; raises `CallspanError` for a wrong one.
+        """Look at the rows of `table` for which the SQL condition `where` holds; a wrong one raises `CallspanError`.
 
         Feedback is always there: which of it matters follows from the spans it is about.
         """

@@ -15,14 +15,14 @@ _BUCKETS: Final = ((3 * 3600, "minute"), (5 * 86400, "hour"), (400 * 86400, "day
 GROUPS: Final[dict[str, tuple[str, str, str]]] = {
     "model": ("model", "model is not null and kind in ('llm', 'embedding', 'reranker')", "true"),
     "kind": ("kind", "true", "true"),
-    "name": ("kind || ' ' || name", "true", "true"),
+    "name": ("kind || ' ' || calls.name", "true", "true"),
     "prompt": (
         "concat_ws(' ', prompt_name, prompt_version)",
         "prompt_name is not null or prompt_version is not null",
         "true",
     ),
-    "user": ("user_id", "user_id is not null", "is_root"),
-    "conversation": ("conversation_id", "conversation_id is not null", "is_root"),
+    "user": ("calls.user_id", "calls.user_id is not null", "is_root"),
+    "conversation": ("calls.conversation_id", "calls.conversation_id is not null", "is_root"),
 }
 _FIGURES: Final = """
   count(*) filter (where {request}) as requests,
@@ -65,17 +65,15 @@ def group(database: Database, name: str, limit: int = GROUPS_SHOWN) -> list[Tree
 
 def _scores(database: Database, name: str) -> dict[str, dict[str, Tree]]:
     """Return the mean of the scores by group and by what was judged; feedback on a trace is on all that is in it."""
-    key, where, _ = GROUPS[name]
     if not database.feedback.given:
         return {}
-    whole = "union select conversation_id, name, score, time from feedback where about_trace_id is null"
+    key, where, _ = GROUPS[name]
+    whole = " union select conversation_id, name, score, time from feedback where about_trace_id is null"
     found = database.rows(
-        "select key, name, count(*) as count, avg(score) as mean from (select distinct * from ("  # noqa: S608 - constants
-        f"select {key} as key, given.name as name, score, given.time from calls"
-        f" join (select name, score, time, about_trace_id from feedback) given on about_trace_id = trace_id where ({where})"
-        f" {whole if name == 'conversation' else ''})) where key is not null group by 1, 2 order by 1, 2"
-        if name != "name"
-        else "select null as key, null as name, 0 as count, null as mean where false"
+        "select key, name, count(*) as count, avg(score) as mean from ("  # noqa: S608 - constants
+        f"select distinct {key} as key, given.name as name, given.score as score, given.time as time"
+        " from calls join feedback given on given.about_trace_id = trace_id"
+        f" where {where}{whole if name == 'conversation' else ''}) where key is not null group by 1, 2 order by 1, 2"
     )
     scores: dict[str, dict[str, Tree]] = {}
     for row in found:
@@ -100,8 +98,9 @@ def errors(database: Database, limit: int = GROUPS_SHOWN) -> list[Tree]:
     return database.rows(
         "select error_type, kind || ' ' || name as key, count(*) as count, any_value(error_message) as message,"
         " arg_max(trace_id, start_time) as trace_id from calls one where outcome = 'error'"
-        " and not exists (select 1 from calls below where below.parent_id = one.span_id and below.trace_id = one.trace_id"
-        " and below.outcome = 'error') group by 1, 2 order by count desc, key limit $limit",
+        " and not exists (select 1 from calls below where below.parent_id = one.span_id"
+        " and below.trace_id = one.trace_id and below.outcome = 'error')"
+        " group by 1, 2 order by count desc, key limit $limit",
         limit=limit,
     )
 

@@ -1,4 +1,4 @@
-"""What a report shows in full: the slowest and dearest calls, traces, conversations and retrievals, read from the files."""
+"""What a report shows in full: slow and dear calls, traces, conversations and retrievals, read from the files."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ class Samples:
     def traces(self, also: Iterable[str] = ()) -> list[Tree]:
         """Return the slowest traces, the newest that failed, and those whose IDs begin as asked for, as waterfalls."""
         ids = self._database.rows(
-            f"(select trace_id, max(duration_ms) as most from calls where is_root group by 1 order by most desc, 1 limit {SHOWN})"  # noqa: S608
-            f" union (select trace_id, max(duration_ms) from calls where outcome = 'error' group by 1"
-            f" order by max(start_time) desc limit {SHOWN})"
+            "(select trace_id, max(duration_ms) as most from calls where is_root group by 1"  # noqa: S608 - constants
+            f" order by most desc, 1 limit {SHOWN}) union (select trace_id, max(duration_ms) from calls"
+            f" where outcome = 'error' group by 1 order by max(start_time) desc limit {SHOWN})"
         )
         wanted = [row["trace_id"] for row in sorted(ids, key=lambda row: -(row["most"] or 0))]
         for prefix in also:
@@ -93,7 +93,8 @@ class Samples:
             "select conversation_id, count(distinct (trace_id, step)) as turns, max(start_time) as last,"  # noqa: S608
             " bool_or(trace_id in (select about_trace_id from feedback)"
             " or conversation_id in (select conversation_id from feedback)) as judged"
-            f" from calls where conversation_id is not null group by 1 order by judged desc, turns desc, last desc, 1 limit {SHOWN}"
+            " from calls where conversation_id is not null group by 1"
+            f" order by judged desc, turns desc, last desc, 1 limit {SHOWN}"
         )
         whole = self._database.feedback.by_conversation()
         return [
@@ -241,7 +242,7 @@ def _depths(records: list[SpanRecord]) -> dict[str, int]:
         while here in parents and here not in depths and here not in way:
             way.append(here)
             here = parents[here]
-        depth = depths[here] if here in depths else -1
+        depth = depths.get(here or "", -1)
         for below in reversed(way):
             depth += 1
             depths[below] = depth
