@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from callspan.capture.propagation import extract, inject
     from callspan.capture.scopes import context, conversation, suppress, using_prompt
     from callspan.capture.spans import current_span, span
+    from callspan.capture.tracing import tracer_provider
     from callspan.errors import CallspanError, ConfigurationError, PromptError
     from callspan.integrations.registry import instrument, uninstrument
     from callspan.model.prompt import PromptTemplate, prompt
@@ -72,6 +73,7 @@ __all__ = [
     "stats",
     "suppress",
     "tool",
+    "tracer_provider",
     "uninstrument",
     "using_prompt",
 ]
@@ -82,6 +84,7 @@ _PLACES: Final = {
     "capture.propagation": "extract inject",
     "capture.scopes": "context conversation suppress using_prompt",
     "capture.spans": "current_span span",
+    "capture.tracing": "tracer_provider",
     "errors": "CallspanError ConfigurationError PromptError",
     "integrations.registry": "instrument uninstrument",
     "model.prompt": "PromptTemplate prompt",

@@ -26,6 +26,18 @@ def test_every_kind_reads_as_it_was_checked(kind, dialect):
 
 
 @pytest.mark.parametrize("kind", FIXED)
+def test_the_released_conventions_differ_where_names_changed_since(kind):
+    newest = json.loads((GOLDEN / f"{kind}.json").read_text(encoding="utf-8"))["genai"]
+    change = json.loads((GOLDEN / "genai-1.41.json").read_text(encoding="utf-8"))[kind]
+    expected = {**{key: value for key, value in newest.items() if key not in change["without"]}, **change["with"]}
+
+    told = attributes(FIXED[kind], resolve("genai-1.41"))
+
+    assert told == expected
+    assert {key: type(value) for key, value in told.items()} == {key: type(value) for key, value in expected.items()}
+
+
+@pytest.mark.parametrize("kind", FIXED)
 def test_both_dialects_together_say_what_each_says_alone(kind):
     expected = json.loads((GOLDEN / f"{kind}.json").read_text(encoding="utf-8"))
 

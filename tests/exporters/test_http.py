@@ -52,6 +52,23 @@ def test_records_go_out_as_a_list():
     assert SpanRecord.model_validate(records[0]) == SpanRecord.from_span(spans[0], RESOURCE)
 
 
+def test_attributes_are_spelled_on_request():
+    with Receiver() as receiver, exporter(receiver.url, dialects="openinference") as made:
+        span = finished("llm", "ask", request={"model": "m"}, attributes={"mine": [1]})
+        assert made.export(Batch([span], RESOURCE)) == ExportResult(delivered=1)
+        (record,) = json.loads(receiver.requests[0].body)
+    assert record["attributes"] == {
+        "llm.model_name": "m",
+        "llm.invocation_parameters": '{"model":"m"}',
+        "mine": [1],
+        "openinference.span.kind": "LLM",
+        "callspan.outcome": "ok",
+    }
+    assert record["request"] == {"model": "m"}
+    with pytest.raises(ConfigurationError, match="dialects"):
+        HTTPExporter(receiver.url, dialects="klingon")
+
+
 def test_or_one_a_line():
     with Receiver() as receiver, exporter(receiver.url, format="ndjson", compression="gzip") as made:
         assert made.export(batch("a", "b\nc")) == ExportResult(delivered=2)

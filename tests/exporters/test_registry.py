@@ -95,7 +95,7 @@ def test_another_distribution_may_bring_exporters(shipped):
 
 
 def test_a_name_that_nobody_has_is_not_repeated(shipped):
-    known = "file, memory, otlp, http, console, good-one, half, broken, leaving, missing, absent"
+    known = "file, memory, otlp, http, console, otel, good-one, half, broken, leaving, missing, absent"
     told = f"exporters[1]: got str; no exporter has that name; use one of: {known}; or an exporter object"
     assert complaint("sk-hush") == told
 

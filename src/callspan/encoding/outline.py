@@ -27,7 +27,9 @@ OutlinedEvent = tuple[int, str, dict[str, Any]]
 
 
 def span_kind(span: Span) -> int:
-    """Return OTLP's kind: a client for what goes to a model or a store, internal for all else."""
+    """Return OTLP's kind: what another tracer said, else a client for what goes to a model or a store."""
+    if span.facts is not None and span.facts.span_kind is not None:
+        return span.facts.span_kind
     return _CLIENT if span.kind in _CLIENTS else _INTERNAL
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from callspan.exporters.file import FileExporter
     from callspan.exporters.http import HTTPExporter
     from callspan.exporters.memory import MemoryExporter
+    from callspan.exporters.otel import OtelExporter
     from callspan.exporters.otlp import OTLPExporter
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "HTTPExporter",
     "MemoryExporter",
     "OTLPExporter",
+    "OtelExporter",
 ]
 
 _PLACES: Final = {
@@ -37,6 +39,7 @@ _PLACES: Final = {
     "HTTPExporter": "http",
     "MemoryExporter": "memory",
     "OTLPExporter": "otlp",
+    "OtelExporter": "otel",
 }
 
 

@@ -7,7 +7,10 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, get_args
 
+from callspan.dialects.contract import Dialect
 from callspan.dialects.json_text import clean, to_json
+from callspan.dialects.merge import attributes
+from callspan.dialects.registry import resolve
 from callspan.errors import ConfigurationError
 from callspan.exporters import addresses, headers, tls
 from callspan.exporters.addresses import Address
@@ -38,6 +41,8 @@ class HTTPExporter:
     transform: `callable(records) → value`: what to send instead of these records, which are plain dictionaries and the
         function's own. With "ndjson" it returns the values for the lines. It runs in the sending thread, once for each
         request; when it raises, the spans are counted as rejected.
+    dialects: "genai", "genai-1.41", "openinference", or several: the records' `attributes` then hold everything in that
+        spelling, as OTLP would. None, the default, leaves in them what has no field of its own.
     compression: "gzip", or None.
     timeout_s, certificate_file, client_certificate_file, client_key_file, verify: as for `OTLPExporter`.
 
@@ -53,6 +58,7 @@ class HTTPExporter:
         headers: Mapping[str, str] | None = None,
         format: Format = "json",  # noqa: A002 - the word for it
         transform: Transform | None = None,
+        dialects: str | Dialect | Iterable[str | Dialect] | None = None,
         timeout_s: float = 10.0,
         compression: Literal["gzip", "none"] | None = None,
         certificate_file: str | os.PathLike[str] | None = None,
@@ -73,6 +79,7 @@ class HTTPExporter:
         self.url = address.shown
         self._hints = Hints(name)
         self._transform = transform
+        self._dialects = None if dialects is None else resolve(dialects)
         self._format = format
         self._transport = Transport(
             address,
@@ -95,7 +102,13 @@ class HTTPExporter:
     def _encode(self, spans: Sequence[Span], resource: Resource) -> bytes:
         from callspan.model.record import SpanRecord  # noqa: PLC0415 - pydantic, in the sending thread
 
-        lines = [SpanRecord.from_span(span, resource).to_json() for span in spans]
+        records = [SpanRecord.from_span(span, resource) for span in spans]
+        if self._dialects is not None:
+            records = [
+                record.model_copy(update={"attributes": attributes(span, self._dialects)})
+                for span, record in zip(spans, records, strict=True)
+            ]
+        lines = [record.to_json() for record in records]
         if self._transform is not None:
             return self._transformed(lines)
         text = "[" + ",".join(lines) + "]" if self._format == "json" else _joined(lines)

@@ -42,23 +42,42 @@ def _console() -> Exporter:
     return ConsoleExporter()
 
 
+def _otel() -> Exporter:
+    from callspan.exporters.otel import OtelExporter  # noqa: PLC0415 - loads the SDK of OpenTelemetry
+
+    return OtelExporter()
+
+
 BUILT_IN: Final[dict[str, Callable[[], Exporter]]] = {
     "file": _file,
     "memory": _memory,
     "otlp": _otlp,
     "http": _http,
     "console": _console,
+    "otel": _otel,
 }
 
 
 def make(given: Any, field: str = "exporters") -> Exporter:
-    """Return the exporter for a setting: a name, or an object with `export` and `close`.
+    """Return the exporter for a setting: a name, an object with `export` and `close`, or one of OpenTelemetry's SDK.
 
     Raises `ConfigurationError` naming what is missing, and for an entry point the distribution that brought it.
     """
     if isinstance(given, str):
         return _by_name(given.strip().lower(), field)
+    if _is_of_opentelemetry(given):
+        from callspan.exporters.otel import adapter_of  # noqa: PLC0415
+
+        return adapter_of(given)
     return _checked(given, field)
+
+
+def _is_of_opentelemetry(given: Any) -> bool:
+    """Return whether it has the methods of a span exporter, a span processor or a provider of OpenTelemetry's SDK."""
+    if isinstance(given, type) or not hasattr(given, "shutdown"):
+        return False
+    is_exporter = hasattr(given, "export") and not hasattr(given, "close")
+    return is_exporter or hasattr(given, "on_end") or hasattr(given, "add_span_processor")
 
 
 def _by_name(name: str, field: str) -> Exporter:

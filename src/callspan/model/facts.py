@@ -89,6 +89,7 @@ class Facts:
     tool: ToolFacts | None = None
     agent_name: str | None = None
     feedback: Feedback | None = None
+    span_kind: int | None = None  # OTLP's number for it, where another tracer said so
     # where the call stands
     prompts: list[PromptUse] = field(default_factory=list)
     conversation_id: str | None = None

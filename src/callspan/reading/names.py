@@ -5,31 +5,16 @@ Where a fact has several names, the GenAI one wins, then OpenInference, then wha
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, Final, Literal, get_args
 
 from callspan.model.feedback import FeedbackTarget
-from callspan.model.kinds import Kind, resolve
+from callspan.model.kinds import Kind, kind_of
 from callspan.model.span import Outcome
 from callspan.reading.attributes import Attributes, as_anything, as_mapping, as_text
 
 Tree = dict[str, Any]
 Status = Literal["unset", "ok", "error"]
 
-OPERATIONS: Final[dict[str, tuple[Kind, str | None]]] = {
-    "chat": ("llm", None),
-    "generate_content": ("llm", None),
-    "text_completion": ("llm", None),
-    "fetch_response": ("llm", None),
-    "embeddings": ("embedding", None),
-    "retrieval": ("retriever", None),
-    "search_memory": ("retriever", "memory"),
-    "execute_tool": ("tool", None),
-    "invoke_agent": ("agent", None),
-    "create_agent": ("agent", None),
-    "invoke_workflow": ("chain", "workflow"),
-    "plan": ("chain", "plan"),
-}
 _TARGETS: Final[dict[str, FeedbackTarget]] = {target: target for target in get_args(FeedbackTarget)}
 _OUTCOMES: Final[dict[str, Outcome]] = {outcome: outcome for outcome in get_args(Outcome)}
 
@@ -129,19 +114,6 @@ def read_kind(attributes: Attributes) -> tuple[Kind, str | None]:
     operation = as_text(attributes.left.get(OPERATION[0]))
     kind, component = kind_of(attributes.text(*KIND), operation)
     return kind, attributes.text(*COMPONENT) or component
-
-
-@lru_cache(maxsize=1024)
-def kind_of(word: str | None, operation: str | None) -> tuple[Kind, str | None]:
-    """Return the kind and the finer word for what a span says of itself."""
-    kind, component = OPERATIONS.get(operation or "", ("chain", None))
-    word = (word or "unknown").lower()
-    if word != "unknown":
-        try:
-            kind, component = resolve(word)
-        except KeyError:
-            component = word
-    return kind, component
 
 
 def read_outcome(attributes: Attributes, status: Status) -> Outcome:

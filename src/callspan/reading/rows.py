@@ -9,7 +9,7 @@ from pathlib import Path
 from sys import intern
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from callspan.model.kinds import Kind
+from callspan.model.kinds import Kind, kind_of
 from callspan.model.span import Outcome
 from callspan.reading import names
 from callspan.reading.attributes import Attributes, as_count, as_number, as_texts
@@ -160,7 +160,7 @@ def _spans_again(text: bytes) -> list[RawSpan | None]:
 
 def _row(place: Place, raw: RawSpan) -> Row:
     told = read_attributes(raw.attributes, _WANTED)
-    kind, component = names.kind_of(_text(told, names.KIND), _text(told, names.OPERATION))
+    kind, component = kind_of(_text(told, names.KIND), _text(told, names.OPERATION))
     outcome = names.outcome_of(told.get(names.OUTCOME[0]), "error" if raw.status == 2 else "unset")
     error_type, error_message = _error(raw, _text(told, names.ERROR_TYPE), outcome)
     row = Row(
