@@ -51,6 +51,8 @@ ARROWS: dict[str, set[str]] = {
     "analysis": GROUND | {"evaluation", "reading", "model"},
     "cli": GROUND | {"analysis", "evaluation", "reports", "drawing", "reading", "model", "pipeline", "exporters"},
     "__main__": {"cli"},
+    # what starts by itself
+    "autostart": GROUND | {"runtime", "integrations"},
     # the front door, and what tests are written with
     "__init__": GROUND | DELIVERY | RECORDING | {"runtime", "testing"},
     "testing": GROUND | DELIVERY | RECORDING | {"runtime", "reading"},
