@@ -160,7 +160,7 @@ def backend(session: nox.Session, requirement: str, command: str) -> str:
 
 @nox.session
 def backends(session: nox.Session) -> None:
-    """Start Arize Phoenix and rotel on 127.0.0.1, send them the quickstart and read it back; about a gigabyte of disk."""
+    """Start Arize Phoenix and rotel on 127.0.0.1, send the quickstart and read it back; it takes a gigabyte of disk."""
     session.install("-e", ".[openai]", *group("test"))
     session.env["CALLSPAN_BACKEND_ROTEL"] = backend(session, "rotel", "lib/python*/site-packages/rotel/rotel-agent")
     session.env["CALLSPAN_BACKEND_PHOENIX"] = backend(session, "arize-phoenix>=20", "bin/phoenix")

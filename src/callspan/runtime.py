@@ -6,16 +6,18 @@ import atexit
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final, Literal
 
 from callspan import settings
 from callspan.capture import openers
+from callspan.capture.switch import switch
 from callspan.errors import ConfigurationError
 from callspan.exporters import registry
 from callspan.guard import guard
 from callspan.model import resource as resources
+from callspan.model.span import Span
 from callspan.pipeline import spool_settings
 from callspan.pipeline.counters import FlushResult, Stats
 from callspan.pipeline.roots import RootFlush
@@ -53,7 +55,8 @@ class Runtime:
             old = self.pipeline
             pipeline.hold()  # it may share an exporter with the old one, which comes first
             self.pipeline, self._recorder, self._settings = pipeline, recorder, wanted
-            openers.turn_on(recorder, carries_conversation=wanted.propagate_conversation)
+            openers.turn_on(recorder)
+            switch.carries_conversation, switch.deliver = wanted.propagate_conversation, self.deliver
             self._sigterm.turn(is_on=wanted.flush_on_sigterm)
             if not self._is_exit_registered:
                 self._is_exit_registered = True
@@ -76,7 +79,7 @@ class Runtime:
             every_interval=clock.anchor,
             spool=wanted.spool,
         )
-        sink = pipeline.offer if wanted.flush_on == "never" else RootFlush(pipeline, attrgetter("is_entry")).offer
+        sink = pipeline.offer if wanted.flush_on == "never" else _delivering_roots(pipeline)
         recorder = Recorder(sink, bound_of(wanted.sample_rate), clock)
         if wanted.is_default_exporter:
             path = getattr(exporters[0], "path", None)
@@ -94,6 +97,7 @@ class Runtime:
         try:  # without the lock too: whoever holds it does not let go in time, and there is a deadline
             pipeline, self._settings = self.pipeline, None
             openers.turn_off()
+            switch.carries_conversation, switch.deliver = False, None
             self._sigterm.turn(is_on=False)
         finally:
             if has_lock:
@@ -123,13 +127,20 @@ class Runtime:
             except KeyboardInterrupt:
                 return
 
-    def at_sigterm(self, *, is_end: bool) -> None:
-        """Deliver what is left, within the times of an exit; the pipeline goes on unless this `is_end`."""
+    def deliver(self) -> None:
+        """Deliver what has ended, within the times of an exit; what comes later is recorded as ever."""
         pipeline = self.pipeline
+        if pipeline is not None and not pipeline.is_closed:
+            pipeline.settle(EXIT_TIMEOUT_S, EXIT_STALL_S)
+
+    def at_sigterm(self, *, is_end: bool) -> None:
+        """Deliver what is left; where this is not yet the end, each root that ends from here on may be the last."""
+        pipeline, recorder = self.pipeline, self._recorder
         if is_end:
             self.at_exit()
-        elif pipeline is not None and not pipeline.is_closed:
-            pipeline.settle(EXIT_TIMEOUT_S, EXIT_STALL_S)
+        elif pipeline is not None and recorder is not None:
+            self.deliver()
+            recorder.sink = _delivering_roots(pipeline)
 
     def after_fork(self) -> None:
         """Start over in a child: another thread may have held the lock, and what was sampled out is the parent's."""
@@ -137,6 +148,10 @@ class Runtime:
         if self._recorder is not None:
             self._recorder.sampled_out = 0
             _follow_multiprocessing(self)
+
+
+def _delivering_roots(pipeline: Pipeline) -> Callable[[Span], object]:
+    return RootFlush(pipeline, attrgetter("is_entry")).offer
 
 
 def _follow_multiprocessing(runtime: Runtime) -> None:

@@ -85,13 +85,15 @@ def test_c05_asked_the_handler_before_ours_comes_after_the_delivery(tmp_path):
 def test_c05_a_handler_that_lets_the_process_go_on_is_called_every_time(tmp_path):
     then = """
     with callspan.span("later"):
-        pass
+        with callspan.span("inside"):
+            pass
+    assert callspan.stats()["file"]["buffered"] == 0
     os.kill(os.getpid(), signal.SIGTERM)
 """
     ended, names = end(tmp_path, 0, **ASKED, **HANDLED, handler="pass", then=then)
     assert ended.out.count("HANDLER") == 2
-    assert names[-1] == "later"
-    assert ended.stats["file"]["delivered"] == 2001
+    assert names[-2:] == ["inside", "later"]
+    assert ended.stats["file"]["delivered"] == 2002
 
 
 def test_c05_a_handler_that_comes_after_ours_replaces_it_or_chains_as_it_likes(tmp_path):

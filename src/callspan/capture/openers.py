@@ -99,9 +99,8 @@ def block_opener(recorder: Recorder) -> Callable[..., Call | None]:
     return open_block
 
 
-def turn_on(recorder: Recorder, *, carries_conversation: bool = False) -> None:
+def turn_on(recorder: Recorder) -> None:
     """Send the calls of everything that is watched to this recorder."""
-    switch.carries_conversation = carries_conversation
     switch.recorder = recorder
     switch.open_block = block_opener(recorder)
     switch.open_call = opener(recorder)

@@ -24,14 +24,16 @@ STREAM_BYTES: Final = 262_144 + 4096
 class Switch:
     """Holds what is on: ways to open calls of decorated functions and blocks, and the recorder; None when off.
 
-    `carries_conversation` says whether headers carry the conversation where nobody says otherwise.
+    `carries_conversation` says whether headers carry the conversation where nobody says otherwise. `deliver` delivers
+    what has ended, for who knows that the process is about to end, in the time that an exit has; None where nothing is.
     """
 
-    __slots__ = ("carries_conversation", "open_block", "open_call", "recorder")
+    __slots__ = ("carries_conversation", "deliver", "open_block", "open_call", "recorder")
 
     def __init__(self) -> None:
         """Be off."""
         self.carries_conversation = False
+        self.deliver: Callable[[], object] | None = None
         self.open_block: OpenBlock | None = None
         self.open_call: OpenCall | None = None
         self.recorder: Recorder | None = None

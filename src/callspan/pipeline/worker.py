@@ -191,6 +191,7 @@ class Pipeline:
     def settle(self, timeout_s: float, stall_s: float | None = None) -> int:
         """Wait until everything ended so far is settled, at most `timeout_s`; give up after `stall_s` without progress.
 
+        An import by a thread of ours is progress: the first request needs some, which take long on a busy machine.
         Return how many spans are left. Polls instead of waiting on a lock, so it may be called twice at once, from a
         signal handler and after a fork. On a thread that is itself delivering, as in an exporter, it does not wait.
         """
@@ -199,7 +200,7 @@ class Pipeline:
         target, progress, pause = self.buffer.offered, self._progress(), _POLL_S[0]
         while self._settled() < min(target, self.buffer.offered):  # fewer were offered after a fork
             now = time.monotonic()
-            if self._progress() != progress:
+            if self._progress() != progress or any(map(is_importing, self._thread_ids())):
                 progress, moved_at = self._progress(), now
             is_stalled = stall_s is not None and now - moved_at >= stall_s
             if is_stalled or now - start >= timeout_s or threading.get_ident() in self._thread_ids():

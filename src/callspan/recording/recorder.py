@@ -45,7 +45,7 @@ class Recorder:
         self, sink: Sink, bound: int | None = None, clock: Clock | None = None, id_source: IdSource | None = None
     ) -> None:
         """Record everything unless `bound` says otherwise; tests pass a clock and IDs of their own."""
-        self.sink: Final = sink
+        self.sink = sink
         self.bound: Final = bound
         self.clock: Final = clock or Clock()
         self.ids: Final = id_source or ids

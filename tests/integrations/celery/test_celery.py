@@ -15,7 +15,12 @@ celery = pytest.importorskip("celery")
 from celery import signals  # noqa: E402 - after importorskip
 from celery.contrib.testing.worker import start_worker  # noqa: E402
 
-SIGNALS = (signals.before_task_publish, signals.task_prerun, signals.task_postrun)
+SIGNALS = (
+    signals.before_task_publish,
+    signals.task_prerun,
+    signals.task_postrun,
+    signals.worker_process_shutdown,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +74,8 @@ def children(spans, name):
 
 
 def test_what_is_watched(instrumented):
-    assert str(instrumented) == "celery  listens to the signals before_task_publish, task_prerun, task_postrun"
+    listens = "listens to the signals before_task_publish, task_prerun, task_postrun, worker_process_shutdown"
+    assert str(instrumented) == f"celery  {listens}"
 
 
 def test_a_task_goes_on_with_the_trace_of_its_sender(app):

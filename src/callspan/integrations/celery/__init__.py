@@ -1,5 +1,5 @@
 """Celery: a task's spans are children of whoever sent the task, in whatever process it runs.
 
-attach      the three signals that this takes
+attach      the four signals that this takes
 headers     into the message, and out of it
 """

@@ -1,4 +1,4 @@
-"""Three of Celery's signals: before a task is published, before it runs, and after."""
+"""Four of Celery's signals: before a task is published, before it runs, after that, and before its process ends."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from types import ModuleType
 from typing import Final
 
 from callspan.capture.patching import LateModule
-from callspan.integrations.celery.headers import after_run, before_publish, before_run
+from callspan.integrations.celery.headers import after_run, before_exit, before_publish, before_run
 from callspan.integrations.contract import Versions
 
 _MODULE: Final = "celery.signals"
-_RECEIVERS: Final = {"before_task_publish": before_publish, "task_prerun": before_run, "task_postrun": after_run}
+_RECEIVERS: Final = {
+    "before_task_publish": before_publish,
+    "task_prerun": before_run,
+    "task_postrun": after_run,
+    "worker_process_shutdown": before_exit,
+}
 
 
 class Celery:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from callspan.capture.propagation import inject, take_over
+from callspan.capture.switch import switch
 from callspan.guard import guard
 from callspan.recording.carriers import NAMES
 
@@ -43,3 +44,12 @@ def after_run(task: Any = None, **_: Any) -> None:
             block.__exit__(None, None, None)
     except Exception as error:  # noqa: BLE001
         guard.note("ending a task of celery", error)
+
+
+def before_exit(**_: Any) -> None:
+    """Deliver what a worker's process has left: it is about to be killed, past everything that is done at an exit."""
+    try:
+        if switch.deliver is not None:
+            switch.deliver()
+    except Exception as error:  # noqa: BLE001
+        guard.note("ending a process of celery", error)
