@@ -75,7 +75,7 @@ def test_a_chain_ends_with_what_it_said_and_began_with_what_it_was_given(spans):
     assert root.input == {"thing": "sock"}
     assert root.output == "Sock & Co"
     prompt = spans.one("ChatPromptTemplate")
-    assert prompt.output == {"messages": [{"type": "human", "content": "Name a sock."}]}
+    assert prompt.output == [{"type": "human", "content": "Name a sock."}]
     assert spans.one("StrOutputParser").input == {"type": "ai", "content": "Sock & Co"}
 
 

@@ -47,7 +47,7 @@ def cancel_below(runs: Runs, run: Run, error: BaseException) -> None:
         except KeyError:  # another thread was faster
             return
         cancel_below(runs, child, error)
-        if runs.close(child.identity) is not None:
+        if runs.take(child.identity) is not None:
             child.leave_here()
             child.fail(error)
 

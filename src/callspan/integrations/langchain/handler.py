@@ -18,7 +18,9 @@ from callspan.integrations.langchain.prompts import PromptReader
 from callspan.integrations.langchain.response import documents_tree
 from callspan.integrations.langchain.runs import Run, Runs
 from callspan.integrations.langchain.stream import note_piece
+from callspan.recording.recorder import account
 from callspan.recording.sites import Site
+from callspan.recording.snapshot import freeze
 
 _ABSENT: Final = object()
 
@@ -51,20 +53,22 @@ class Handler:
             return
         try:
             metadata, tags, parent_id = told.get("metadata"), told.get("tags"), told.get("parent_run_id")
-            parent = self.runs.recorded(parent_id) if parent_id is not None else None
             name = request.name_of(serialized, told.get("name"), "chain")
-            around = parent.metadata if parent is not None else None
-            site = request.chain_site(name, told.get("run_type"), tags, metadata, around)
+            parent, around = None, None
             if parent_id is None:
                 self._look()
-            run = self.runs.open(site, run_id, parent_id, tags, metadata)
+            else:
+                parent = self.runs.find(parent_id)
+                around = parent.metadata if type(parent) is Run else None
+            site = request.chain_site(name, told.get("run_type"), tags, metadata, around)
+            run = self.runs.open(site, run_id, parent, tags, metadata)
             if run is None:
                 return
             if site is request.PROMPT:
                 run.span.reader = PromptReader(serialized, metadata)
             elif site is request.NODE and metadata:
                 run.span.attributes = request.node_attributes(metadata)
-                if parent is not None and parent.span.component is None:
+                if type(parent) is Run and parent.span.component is None:
                     parent.span.component = "graph"
             self._start(run, name, None if request.is_deferred(inputs) else tree_of(inputs))
         except Exception as error:  # noqa: BLE001 - our fault must not become the user's
@@ -96,8 +100,8 @@ class Handler:
 
     def on_agent_action(self, _: Any, *, run_id: Any, **__: Any) -> None:
         """Learn that a chain is an agent: those of the old kind say so when they act."""
-        run = self.runs.recorded(run_id)
-        if run is not None:
+        run = self.runs.find(run_id)
+        if type(run) is Run:
             run.span.kind, run.span.reader = "agent", request.read_agent
 
     on_agent_finish = on_agent_action
@@ -108,7 +112,7 @@ class Handler:
         """Open the span of a chat model's call."""
         if self.is_on and switch.recorder is not None:
             try:
-                self._start_model(request.CHAT, request.chat_tree, serialized, messages, run_id, told)
+                self._start_model(request.CHAT, serialized, request.messages_given(messages), run_id, told)
             except Exception as error:  # noqa: BLE001
                 guard.note("opening a model of langchain", error)
 
@@ -116,25 +120,30 @@ class Handler:
         """Open the span of the call of a model for texts."""
         if self.is_on and switch.recorder is not None:
             try:
-                self._start_model(request.TEXT, request.text_tree, serialized, prompts, run_id, told)
+                self._start_model(request.TEXT, serialized, tree_of(prompts), run_id, told)
             except Exception as error:  # noqa: BLE001
                 guard.note("opening a model of langchain", error)
 
-    def _start_model(self, site: Site, read: Any, serialized: Any, given: Any, run_id: Any, told: Any) -> None:
+    def _start_model(self, site: Site, serialized: Any, given: Any, run_id: Any, told: dict[str, Any]) -> None:
         metadata, params = told.get("metadata"), told.get("invocation_params")
-        run = self.runs.open(site, run_id, told.get("parent_run_id"), told.get("tags"), metadata)
+        parent = self.runs.find(told.get("parent_run_id"))
+        run = self.runs.open(site, run_id, parent, told.get("tags"), metadata)
         if run is None:
             return
-        model = request.model_of(params, metadata)
+        span, model = run.span, request.model_of(params, metadata)
         name = told.get("name") or (f"{site.name} {model}" if model else None)
-        self._start(run, request.name_of(serialized, name, site.name), read(given, params, metadata))
+        span.name = request.name_of(serialized, name, site.name)
+        span.input = snapshot = freeze([given, params, request.about_model(metadata)], request.MODEL_INPUT)
+        span.size += snapshot[3]
+        account(span, "input", snapshot)
+        run.recorder.start(span)
         if told.get("batch_size") in (None, 1):  # else each is entered when its turn has come
             run.enter_here()
 
     def on_llm_new_token(self, _: Any = None, *, run_id: Any, **__: Any) -> None:
         """Take notice of a piece of an answer."""
-        run = self.runs.recorded(run_id)
-        if run is not None:
+        run = self.runs.find(run_id)
+        if type(run) is Run:
             try:
                 note_piece(run)
             except Exception as error:  # noqa: BLE001
@@ -166,7 +175,8 @@ class Handler:
             return
         try:
             metadata, inputs = told.get("metadata"), told.get("inputs")
-            run = self.runs.open(request.TOOL, run_id, told.get("parent_run_id"), told.get("tags"), metadata)
+            parent = self.runs.find(told.get("parent_run_id"))
+            run = self.runs.open(request.TOOL, run_id, parent, told.get("tags"), metadata)
             if run is None:
                 return
             run.span.reader = request.ToolReader(serialized, told.get("tool_call_id"))
@@ -192,7 +202,7 @@ class Handler:
             metadata, parent_id = told.get("metadata"), told.get("parent_run_id")
             if parent_id is None:
                 self._look()
-            run = self.runs.open(request.RETRIEVER, run_id, parent_id, told.get("tags"), metadata)
+            run = self.runs.open(request.RETRIEVER, run_id, self.runs.find(parent_id), told.get("tags"), metadata)
             if run is None:
                 return
             run.span.reader = request.RetrieverReader(metadata)

@@ -113,7 +113,7 @@ class Inside:
 
     def _end(self, run: Run, error: BaseException) -> None:
         try:
-            if self._runs.close(run.identity) is run:
+            if self._runs.take(run.identity) is run:
                 endings.fail(self._runs, run, error)
         except Exception as fault:  # noqa: BLE001
             guard.note("ending a run of langchain", fault)
@@ -124,4 +124,5 @@ class Inside:
         if manager is None:
             managers = kwargs.get("run_managers", args[2] if len(args) > 2 else None)
             manager = managers[0] if type(managers) is list and len(managers) == 1 else None
-        return self._runs.recorded(getattr(manager, "run_id", None))
+        run = self._runs.find(getattr(manager, "run_id", None))
+        return run if type(run) is Run else None

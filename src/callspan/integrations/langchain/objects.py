@@ -82,6 +82,8 @@ def tree_of(value: Any, depth: int = 0) -> Any:
         if depth >= _DEPTH or len(value) > _ITEMS or not value or type(value[0]) is float:
             return value
         return [item if id(type(item)) in _PLAIN else tree_of(item, depth + 1) for item in [*value]]
+    if kind.__name__ == "TextAccessor" and issubclass(kind, str):  # the text of a message, which can be called too
+        return str.__str__(value)
     shape = shape_of(kind)
     return value if shape is None else shape.tell(shape.fields(value), depth)
 
@@ -94,19 +96,22 @@ def fields_of(value: Any) -> Tree:
 
 def message_tree(stored: Tree, _: int = 0) -> Tree:
     """Return what a message says."""
-    tree: Tree = {"type": stored.get("type"), "content": stored.get("content")}
-    role = stored.get("role")
-    if role:
-        tree["role"] = role
-    for name in ("name", "tool_calls", "tool_call_id", "status"):
-        found = stored.get(name)
-        if found and found != "success":
-            tree[name] = found
-    more = stored.get("additional_kwargs")
+    found = stored.get
+    tree: Tree = {"type": found("type"), "content": found("content")}
+    if found("name"):
+        tree["name"] = stored["name"]
+    more = found("additional_kwargs")
     if more:
         for name in ("reasoning_content", "refusal", "audio"):
             if more.get(name):
                 tree[name] = more[name]
+    if tree["type"] == "human":
+        return tree
+    for name in ("tool_calls", "tool_call_id", "role"):
+        if found(name):
+            tree[name] = stored[name]
+    if found("status") == "error":
+        tree["status"] = "error"
     return tree
 
 
@@ -124,31 +129,35 @@ def result_tree(stored: Tree, _: int = 0) -> Tree:
     """Return what a model gave back to one prompt: its generations, and what the whole answer says of itself."""
     rows = stored.get("generations")
     generations = rows[0] if type(rows) is list and rows and type(rows[0]) is list else []
-    tree: Tree = {"generations": [_generation_tree(one) for one in [*generations]]}
-    if stored.get("llm_output"):
-        tree["llm_output"] = stored["llm_output"]
+    trees = [_generation_tree(one) for one in [*generations]]
+    about = stored.get("llm_output")
+    if len(trees) == 1 and not about:
+        return trees[0]  # one level less to copy
+    tree: Tree = {"generations": trees}
+    if about:
+        tree["llm_output"] = about
     return tree
 
 
 def _generation_tree(generation: Any) -> Tree:
+    """Return one generation: the fields of its message, and beside them what is said of it."""
     stored = fields_of(generation)
-    tree: Tree = {}
-    if stored.get("generation_info"):
-        tree["info"] = stored["generation_info"]
     message = stored.get("message")
     if message is None:
-        tree["text"] = stored.get("text")
-        return tree
-    said = fields_of(message)
-    tree["message"] = message_tree(said)
-    for name in ("id", "usage_metadata", "response_metadata"):
-        if said.get(name):
-            tree[name] = said[name]
+        tree: Tree = {"type": "text", "content": stored.get("text")}
+    else:
+        said = fields_of(message)
+        tree = message_tree(said)
+        for name in ("id", "usage_metadata", "response_metadata"):
+            if said.get(name):
+                tree[name] = said[name]
+    if stored.get("generation_info"):
+        tree["generation_info"] = stored["generation_info"]
     return tree
 
 
 def _chat_prompt_tree(stored: Tree, depth: int) -> Any:
-    return {"messages": tree_of(stored.get("messages"), depth)}
+    return tree_of(stored.get("messages"), depth)
 
 
 def _text_prompt_tree(stored: Tree, _: int) -> Any:

@@ -161,10 +161,9 @@ def _named(metadata: Any, name: str, serialized: Any) -> tuple[str | None, str |
 def _texts_of(template: Template, output: Any, values: Tree) -> list[str]:
     if isinstance(output, str):
         return [output]
-    given = output.get("messages") if isinstance(output, dict) else None
-    if not isinstance(given, list):
+    if not isinstance(output, list):
         return []
-    found = [read_message(one) for one in template.rendered(given, values)]
+    found = [read_message(one) for one in template.rendered(output, values)]
     return texts_of(message for message in found if message is not None)
 
 
@@ -206,9 +205,7 @@ def _remember_later(template: Any, given: Snapshot, result: Snapshot) -> None:
         if read is None:
             return
         values = read.values(value_of(given))
-        output = value_of(result)
-        output = {"messages": output} if isinstance(output, list) else output
-        for text in _texts_of(read, output, values):
+        for text in _texts_of(read, value_of(result), values):
             remember(text, read.text, values, None, None)
     except Exception as error:  # noqa: BLE001
         guard.note("reading a prompt of langchain", error)

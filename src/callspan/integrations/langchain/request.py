@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from callspan.integrations.langchain.objects import Tree, fields_of, message_tree, tree_of
+from callspan.integrations.langchain.objects import Tree, fields_of, message_tree
 from callspan.integrations.langchain.response import read_answer, read_documents_found
 from callspan.model.facts import MISSING, Facts, ToolFacts
 from callspan.model.messages import parse_json, read_messages, text_message
@@ -86,15 +86,15 @@ def is_deferred(inputs: Any) -> bool:
     return type(inputs) is dict and len(inputs) == 1 and type(inputs.get("input")) is str and inputs == _DEFERRED
 
 
-def chat_tree(messages: Any, params: Any, metadata: Any) -> Tree:
-    """Return what a chat model was given."""
+def messages_given(messages: Any) -> Any:
+    """Return what a chat model was given: the messages of its one prompt."""
     rows = messages[0] if type(messages) is list and messages else []
-    return {"messages": [message_tree(fields_of(one)) for one in [*rows]], **_about(params, metadata)}
+    return [message_tree(fields_of(one)) for one in [*rows]]
 
 
-def text_tree(prompts: Any, params: Any, metadata: Any) -> Tree:
-    """Return what a model for texts was given."""
-    return {"prompts": tree_of(prompts), **_about(params, metadata)}
+def about_model(metadata: Any) -> Tree | None:
+    """Return what LangChain says of a model, whoever made it."""
+    return {name: metadata[name] for name in _ABOUT if metadata.get(name) is not None} if metadata else None
 
 
 def model_of(params: Any, metadata: Any) -> str | None:
@@ -106,19 +106,17 @@ def model_of(params: Any, metadata: Any) -> str | None:
     return None
 
 
-def _about(params: Any, metadata: Any) -> Tree:
-    about = {name: metadata[name] for name in _ABOUT if metadata.get(name) is not None} if metadata else {}
-    return {"params": params, "about": about}
-
-
 # -- in the worker -----------------------------------------------------------------------------------------------------
+
+MODEL_INPUT: Final = ("given", "params", "about")
+"""What the snapshot of a model's input holds, by name."""
 
 
 def read_chat(span: Span, facts: Facts) -> None:
     """Read a run of a chat model."""
     facts.operation = "chat"
     given = _take_input(facts)
-    messages = read_messages(given.get("messages"))
+    messages = read_messages(given.get("given"))
     if messages is not None:
         facts.input_messages = messages
     _read_parameters(span, facts, given)
@@ -130,7 +128,7 @@ def read_text(span: Span, facts: Facts) -> None:
     """Read a run of a model for texts."""
     facts.operation = "text_completion"
     given = _take_input(facts)
-    prompts = given.get("prompts")
+    prompts = given.get("given")
     if isinstance(prompts, list):
         facts.input_messages = [text_message("user", prompt) for prompt in prompts if isinstance(prompt, str)]
     _read_parameters(span, facts, given)

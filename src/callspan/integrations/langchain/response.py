@@ -38,9 +38,10 @@ def documents_tree(documents: Any, scores: list[tuple[Any, float]] | None) -> An
 def read_answer(_: Span, facts: Facts) -> None:
     """Read what a model gave back: messages, reasons for the end, usage, and what the answer says of itself."""
     output = facts.output
-    if not isinstance(output, dict) or not isinstance(output.get("generations"), list):
+    if not isinstance(output, dict):
         return
-    generations = [one for one in output["generations"] if isinstance(one, dict)]
+    rows = output.get("generations", [output])
+    generations = [one for one in rows if isinstance(one, dict)] if isinstance(rows, list) else []
     whole = output.get("llm_output")
     whole = whole if isinstance(whole, dict) else {}
     facts.output = MISSING
@@ -58,11 +59,10 @@ def read_answer(_: Span, facts: Facts) -> None:
 
 
 def _read_generation(generation: Tree) -> Message:
-    given = generation.get("message")
-    message = read_message(_without_repeats(given)) if isinstance(given, dict) else None
+    message = read_message(_without_repeats(generation))
     if message is None:
-        message = text_message("assistant", str(generation.get("text") or ""))
-    trees: list[Any] = [generation.get("info"), generation.get("response_metadata")]
+        message = text_message("assistant", str(generation.get("content") or ""))
+    trees: list[Any] = [generation.get("generation_info"), generation.get("response_metadata")]
     for tree in trees:
         for name in _REASONS if isinstance(tree, dict) else ():
             if isinstance(tree.get(name), str):

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from callspan.capture.call import Call
-from callspan.capture.openers import make_call
 from callspan.capture.switch import switch
 from callspan.guard import guard
 from callspan.model.span import InertSpan, Span
@@ -101,58 +100,68 @@ class Runs:
         """Return how many runs are open."""
         return len(self._open)
 
-    def find(self, identity: Any) -> Run | Unrecorded | None:
-        """Return an open run."""
-        return self._open.get(identity)
-
-    def recorded(self, identity: Any) -> Run | None:
-        """Return an open run that is recorded."""
-        run = self._open.get(identity)
-        return run if type(run) is Run else None
+    def find(self, run_id: Any) -> Run | Unrecorded | None:
+        """Return an open run; None for no ID, too."""
+        return self._open.get(_key(run_id)) if run_id is not None else None
 
     def open(
-        self, site: Site, identity: Any, parent_identity: Any, tags: list[str] | None, metadata: dict[str, Any] | None
+        self,
+        site: Site,
+        run_id: Any,
+        parent: Run | Unrecorded | None,
+        tags: list[str] | None,
+        metadata: dict[str, Any] | None,
     ) -> Run | None:
         """Open a run, not yet started nor current; None where it is not recorded."""
         recorder = switch.recorder
         if recorder is None:
             return None
-        parent = self._open.get(parent_identity) if parent_identity is not None else None
+        identity = _key(run_id)
         if isinstance(parent, Unrecorded):
             self._keep(identity, parent)
             return None
         outer = here = get_context()
         if parent is not None and here.get(RUN_KEY) is not parent.span:
             outer = merged(here, parent.own)
-        opened = recorder.open(site, told(outer, tags, metadata, parent))
+        if tags or metadata:
+            outer = told(outer, tags, metadata, parent)
+        opened = recorder.open(site, outer)
         if opened is None or type(opened[0]) is InertSpan:
             self._keep(identity, Unrecorded(None if opened is None else opened[1]))
             return None
-        run: Run = make_call(Run, recorder, (opened[0], opened[1], here))  # type: ignore[assignment]
-        dict.__setitem__(run.own, RUN_KEY, run.span)  # our own context, that nobody has seen yet
-        run.identity, run.parent_run, run.below, run.is_entered = identity, parent, None, False
-        run.metadata = metadata
+        span, own, _ = opened
+        dict.__setitem__(own, RUN_KEY, span)  # our own context, that nobody has seen yet
+        run = Run.__new__(Run)
+        run._recorder, run.span, run._own, run._outer = recorder, span, own, here  # noqa: SLF001 - its constructor
+        run.identity, run.parent_run, run.metadata = identity, parent, metadata
+        run.below, run.is_entered = None, False
         if parent is not None:
-            if parent.below is None:
-                parent.below = {}
-            parent.below[identity] = run
+            siblings = parent.below
+            if siblings is None:
+                parent.below = siblings = {}
+            siblings[identity] = run
         self._keep(identity, run)
         return run
 
-    def close(self, identity: Any) -> Run | None:
+    def close(self, run_id: Any) -> Run | None:
         """Take out a run that ends; None where it is not recorded, or has ended already."""
+        return self.take(_key(run_id))
+
+    def take(self, identity: Any) -> Run | None:
+        """Take out a run by the identity it has here."""
         run = self._open.pop(identity, None)
         if type(run) is not Run:
             return None
-        if run.parent_run is not None and run.parent_run.below is not None:
-            run.parent_run.below.pop(identity, None)
+        parent = run.parent_run
+        if parent is not None and parent.below:
+            parent.below.pop(identity, None)
         return run
 
     def _keep(self, identity: Any, run: Run | Unrecorded) -> None:
         self._open[identity] = run
         while len(self._open) > self._limit:
             try:
-                oldest = self.close(next(iter(self._open)))
+                oldest = self.take(next(iter(self._open)))
             except (StopIteration, RuntimeError):  # another thread adds or evicts at this moment: it sees to the rest
                 return
             if oldest is not None:
@@ -160,6 +169,14 @@ class Runs:
                 oldest.span.outcome = "incomplete"
                 oldest.leave_here()
                 oldest.span.end()
+
+
+def _key(run_id: Any) -> Any:
+    """Return what a run's ID is found by: the number of a UUID, whose own hash is Python code."""
+    try:
+        return run_id.int
+    except AttributeError:
+        return run_id
 
 
 def merged(current: Context, own: Context) -> Context:
@@ -179,17 +196,17 @@ def told(outer: Context, tags: list[str] | None, metadata: dict[str, Any] | None
     What the parent was told is known already: LangChain hands everything on. The conversation that the user has named
     to callspan wins over one in the metadata.
     """
-    scope: Any = outer.get(SCOPE_KEY)
-    before = scope
-    known = parent.metadata if parent is not None else None
-    news = _news_in(metadata, known) if metadata else None
-    labels = tuple(tag for tag in tags if _is_label(tag)) if tags else ()
-    if news or labels:
-        scope = (scope or EMPTY_SCOPE).add(None, labels, (freeze([news]),) if news else ())
-        if before is not None and not news and scope.tags == before.tags:
-            scope = before
-    if metadata and (scope is None or scope.conversation_id is None):
-        scope = _conversed(scope, metadata)
+    before: Any = outer.get(SCOPE_KEY)
+    scope: Any = before
+    labels = [tag for tag in tags if type(tag) is str and not tag.startswith(_MACHINE_TAGS)] if tags else None
+    if labels and not (before is not None and before.tags and set(labels) <= set(before.tags)):
+        scope = (scope or EMPTY_SCOPE).add(None, tuple(labels), ())
+    if metadata:
+        news = _news_in(metadata, parent.metadata if parent is not None else None)
+        if news:
+            scope = (scope or EMPTY_SCOPE).add(None, (), (freeze([news]),))
+        if scope is None or scope.conversation_id is None:
+            scope = _conversed(scope, metadata)
     return outer if scope is before else Context({**outer, SCOPE_KEY: scope})
 
 
@@ -198,12 +215,8 @@ def _news_in(metadata: dict[str, Any], known: Mapping[str, Any] | None) -> dict[
     return {
         key: value
         for key, value in metadata.items()
-        if type(key) is str and not key.startswith(_PLUMBING) and (known is None or known.get(key, known) is not value)
+        if (known is None or known.get(key, known) is not value) and type(key) is str and not key.startswith(_PLUMBING)
     }
-
-
-def _is_label(tag: object) -> bool:
-    return type(tag) is str and not tag.startswith(_MACHINE_TAGS)
 
 
 def _conversed(scope: Scope | None, metadata: dict[str, Any]) -> Scope | None:
