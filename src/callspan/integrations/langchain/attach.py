@@ -49,7 +49,7 @@ class LangChain:
 
     name = "langchain"
     library = "langchain_core"
-    versions = Versions("langchain-core", oldest=(0, 3), newest=(1,))
+    versions = Versions("langchain-core", oldest=(0, 3, 15), newest=(1,))
 
     def __init__(self) -> None:
         """Watch nothing yet."""

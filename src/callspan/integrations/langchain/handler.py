@@ -17,7 +17,7 @@ from callspan.integrations.langchain.objects import fields_of, result_tree, tree
 from callspan.integrations.langchain.prompts import PromptReader
 from callspan.integrations.langchain.response import documents_tree
 from callspan.integrations.langchain.runs import Run, Runs
-from callspan.integrations.langchain.stream import note_piece
+from callspan.integrations.langchain.stream import answer_so_far, note_piece
 from callspan.recording.recorder import account
 from callspan.recording.sites import Site
 from callspan.recording.snapshot import freeze
@@ -68,7 +68,7 @@ class Handler:
                 run.span.reader = PromptReader(serialized, metadata)
             elif site is request.NODE and metadata:
                 run.span.attributes = request.node_attributes(metadata)
-                if type(parent) is Run and parent.span.component is None:
+                if type(parent) is Run and parent.span.component in (None, "step"):
                     parent.span.component = "graph"
             self._start(run, name, None if request.is_deferred(inputs) else tree_of(inputs))
         except Exception as error:  # noqa: BLE001 - our fault must not become the user's
@@ -137,15 +137,16 @@ class Handler:
         span.size += snapshot[3]
         account(span, "input", snapshot)
         run.recorder.start(span)
+        self.runs.keep(run)
         if told.get("batch_size") in (None, 1):  # else each is entered when its turn has come
             run.enter_here()
 
-    def on_llm_new_token(self, _: Any = None, *, run_id: Any, **__: Any) -> None:
+    def on_llm_new_token(self, token: Any = None, *, run_id: Any, **__: Any) -> None:
         """Take notice of a piece of an answer."""
         run = self.runs.find(run_id)
         if type(run) is Run:
             try:
-                note_piece(run)
+                note_piece(run, token)
             except Exception as error:  # noqa: BLE001
                 guard.note("noting a piece of an answer of langchain", error)
 
@@ -163,7 +164,9 @@ class Handler:
         try:
             run = self.runs.close(run_id)
             if run is not None:
-                endings.fail(self.runs, run, error, None if response is None else result_tree(fields_of(response)))
+                tree = result_tree(fields_of(response))
+                is_told = bool(tree.get("content") or tree.get("tool_calls"))
+                endings.fail(self.runs, run, error, tree if is_told else answer_so_far(run))
         except Exception as fault:  # noqa: BLE001
             guard.note("ending a model of langchain", fault)
 
@@ -233,3 +236,4 @@ class Handler:
         if given is not None:
             span.input = recorder.freeze(span, "input", given)
         recorder.start(span)
+        self.runs.keep(run)

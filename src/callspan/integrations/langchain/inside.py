@@ -16,6 +16,7 @@ from typing import Any, Final
 from callspan.guard import guard
 from callspan.integrations.langchain import endings
 from callspan.integrations.langchain.runs import Run, Runs
+from callspan.integrations.langchain.stream import answer_so_far
 
 Arguments = tuple[Any, ...]
 Named = dict[str, Any]
@@ -114,7 +115,7 @@ class Inside:
     def _end(self, run: Run, error: BaseException) -> None:
         try:
             if self._runs.take(run.identity) is run:
-                endings.fail(self._runs, run, error)
+                endings.fail(self._runs, run, error, answer_so_far(run))
         except Exception as fault:  # noqa: BLE001
             guard.note("ending a run of langchain", fault)
 

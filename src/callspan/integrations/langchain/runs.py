@@ -33,13 +33,15 @@ _MACHINE_TAGS: Final = ("seq:", "graph:", "map:", "condition:", "branch:", "lang
 class Run(Call):
     """One run of LangChain's. `below` are its open children by their IDs."""
 
-    __slots__ = ("below", "identity", "is_entered", "metadata", "parent_run")
+    __slots__ = ("below", "identity", "is_entered", "metadata", "parent_run", "pieces", "room")
 
     parent_run: Run | None
     below: dict[Any, Run] | None
     identity: Any
     is_entered: bool  # its span was made current where the run began, so the end has to take it out there
     metadata: Mapping[str, Any] | None
+    pieces: list[str] | None  # of a streamed answer, while there is room for so many bytes
+    room: int
 
     def enter_here(self) -> None:
         """Make the span current for what the caller does next, until `leave_here` or the end."""
@@ -112,13 +114,13 @@ class Runs:
         tags: list[str] | None,
         metadata: dict[str, Any] | None,
     ) -> Run | None:
-        """Open a run, not yet started nor current; None where it is not recorded."""
+        """Open a run, neither started nor current, nor found before `keep`; None where it is not recorded."""
         recorder = switch.recorder
         if recorder is None:
             return None
         identity = _key(run_id)
         if isinstance(parent, Unrecorded):
-            self._keep(identity, parent)
+            self._put(identity, parent)
             return None
         outer = here = get_context()
         if parent is not None and here.get(RUN_KEY) is not parent.span:
@@ -127,21 +129,25 @@ class Runs:
             outer = told(outer, tags, metadata, parent)
         opened = recorder.open(site, outer)
         if opened is None or type(opened[0]) is InertSpan:
-            self._keep(identity, Unrecorded(None if opened is None else opened[1]))
+            self._put(identity, Unrecorded(None if opened is None else opened[1]))
             return None
         span, own, _ = opened
         dict.__setitem__(own, RUN_KEY, span)  # our own context, that nobody has seen yet
         run = Run.__new__(Run)
         run._recorder, run.span, run._own, run._outer = recorder, span, own, here  # noqa: SLF001 - its constructor
         run.identity, run.parent_run, run.metadata = identity, parent, metadata
-        run.below, run.is_entered = None, False
-        if parent is not None:
-            siblings = parent.below
-            if siblings is None:
-                parent.below = siblings = {}
-            siblings[identity] = run
-        self._keep(identity, run)
+        run.below = run.pieces = None
+        run.is_entered, run.room = False, 0
         return run
+
+    def keep(self, run: Run) -> None:
+        """Keep a run that has started, until it is closed."""
+        parent = run.parent_run
+        if parent is not None:
+            if parent.below is None:
+                parent.below = {}
+            parent.below[run.identity] = run
+        self._put(run.identity, run)
 
     def close(self, run_id: Any) -> Run | None:
         """Take out a run that ends; None where it is not recorded, or has ended already."""
@@ -157,7 +163,7 @@ class Runs:
             parent.below.pop(identity, None)
         return run
 
-    def _keep(self, identity: Any, run: Run | Unrecorded) -> None:
+    def _put(self, identity: Any, run: Run | Unrecorded) -> None:
         self._open[identity] = run
         while len(self._open) > self._limit:
             try:
