@@ -18,7 +18,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "callspan"
 LONGEST_FILE = 350
 LONGEST_FUNCTION = 60
 
-GROUND = {"errors", "version", "typing", "guard", "settings"}
+GROUND = {"errors", "version", "typing", "guard", "policy", "settings"}
 DELIVERY = {"pipeline", "exporters", "encoding", "dialects", "model"}
 RECORDING = {"integrations", "capture", "recording", "model"}
 
@@ -28,6 +28,7 @@ ARROWS: dict[str, set[str]] = {
     "version": set(),
     "typing": set(),
     "guard": set(),
+    "policy": {"errors"},
     "settings": GROUND - {"settings"},
     "signals": {"guard"},
     "model": {"errors", "version"},

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from callspan.integrations.registry import instrument, uninstrument
     from callspan.model.prompt import PromptTemplate, prompt
     from callspan.pipeline.counters import FlushResult
+    from callspan.policy import Redaction
     from callspan.runtime import configure, flush, shutdown, stats
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "FlushResult",
     "PromptError",
     "PromptTemplate",
+    "Redaction",
     "__version__",
     "agent",
     "chain",
@@ -89,6 +91,7 @@ _PLACES: Final = {
     "integrations.registry": "instrument uninstrument",
     "model.prompt": "PromptTemplate prompt",
     "pipeline.counters": "FlushResult",
+    "policy": "Redaction",
     "runtime": "configure flush shutdown stats",
 }
 _MODULE_OF: Final = {name: module for module, names in _PLACES.items() for name in names.split()}

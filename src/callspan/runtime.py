@@ -20,8 +20,10 @@ from callspan.model import resource as resources
 from callspan.model.span import Span
 from callspan.pipeline import spool_settings
 from callspan.pipeline.counters import FlushResult, Stats
+from callspan.pipeline.gate import Gate
 from callspan.pipeline.roots import RootFlush
 from callspan.pipeline.worker import Pipeline
+from callspan.policy import Redaction, Replace
 from callspan.recording.clock import Clock
 from callspan.recording.otel import quiet
 from callspan.recording.recorder import Recorder
@@ -74,7 +76,7 @@ class Runtime:
         pipeline = Pipeline(
             exporters,
             resources.describe(wanted.service_name, dict(wanted.resource)),
-            capture_content=wanted.capture_content,
+            gate=Gate(wanted.redact, capture_content=wanted.capture_content),
             quiet=quiet,
             every_interval=clock.anchor,
             spool=wanted.spool,
@@ -190,6 +192,7 @@ def configure(
     exporters: Sequence[Any] | None = None,
     sample_rate: float | None = None,
     capture_content: bool | None = None,
+    redact: Redaction | Replace | bool | None = None,
     resource: Mapping[str, Any] | None = None,
     flush_on: Literal["root", "never"] | None = None,
     flush_on_sigterm: bool | None = None,
@@ -208,6 +211,9 @@ def configure(
     sample_rate: share of traces that is recorded, from 0 to 1; else `CALLSPAN_SAMPLE_RATE`, else all.
     capture_content: False to record no prompts, answers, arguments, documents or exception texts; else
         `CALLSPAN_CAPTURE_CONTENT`, else True.
+    redact: what is replaced before anything leaves: a `callspan.Redaction`, or a function of a text and its place that
+        returns the text to write (None to replace it), beside the rules for credentials; False to replace nothing. By
+        default, credentials are.
     resource: attributes of this process, beside those of `OTEL_RESOURCE_ATTRIBUTES`.
     flush_on: "root" to deliver whenever a root span ends, on its thread, which waits two seconds at most: for functions
         that are frozen once they have answered; else `CALLSPAN_FLUSH_ON`, else "root" on AWS Lambda and Google Cloud
@@ -229,19 +235,9 @@ def configure(
     `ConfigurationError` for an argument that cannot be meant; a wrong environment variable only warns. Does nothing
     while `CALLSPAN_DISABLED` or `OTEL_SDK_DISABLED` is true.
     """
-    runtime.configure(
-        settings.read(
-            service_name,
-            exporters,
-            sample_rate,
-            capture_content,
-            resource,
-            flush_on=flush_on,
-            flush_on_sigterm=flush_on_sigterm,
-            propagate_conversation=propagate_conversation,
-            spool=spool_settings.read(spool_dir, spool_sync, spool_max_bytes, spool_max_age_s),
-        )
-    )
+    given = {**locals()}
+    spool = spool_settings.read(*(given.pop(f"spool_{name}") for name in ("dir", "sync", "max_bytes", "max_age_s")))
+    runtime.configure(settings.read(**given, spool=spool))
 
 
 def flush(timeout_s: float = 5.0) -> FlushResult:

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from callspan.errors import ConfigurationError
 from callspan.guard import guard
+from callspan.policy import Redaction, Replace, redaction
 
 T = TypeVar("T")
 
@@ -36,6 +37,7 @@ class Settings:
     exporters: tuple[Any, ...] = ("file",)
     sample_rate: float = 1.0
     capture_content: bool = True
+    redact: Redaction = field(default_factory=Redaction)
     resource: Mapping[str, Any] = field(default_factory=dict)
     flush_on: FlushOn = "never"
     flush_on_sigterm: bool = False
@@ -59,7 +61,7 @@ def read(
     service_name: str | None = None,
     exporters: Sequence[Any] | None = None,
     sample_rate: float | None = None,
-    capture_content: bool | None = None,  # noqa: FBT001 - named by its only caller
+    capture_content: bool | None = None,  # noqa: FBT001 - named by its callers
     resource: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] = os.environ,
     *,
@@ -67,6 +69,7 @@ def read(
     flush_on_sigterm: bool | None = None,
     propagate_conversation: bool | None = None,
     spool: Any = None,
+    redact: Redaction | Replace | bool | None = None,
 ) -> Settings:
     """Check the arguments and fill up from the environment. Raises `ConfigurationError` for a wrong argument."""
     env = Environment(environ)
@@ -81,6 +84,7 @@ def read(
         exporters=chosen or ("file",),
         sample_rate=_rate(sample_rate) if sample_rate is not None else env.first(1.0, "CALLSPAN_SAMPLE_RATE", _as_rate),
         capture_content=_switch("capture_content", capture_content, env, default=True),
+        redact=redaction(redact),
         resource={**(env.read("OTEL_RESOURCE_ATTRIBUTES", _pairs) or {}), **attributes},
         flush_on=_flush_on(flush_on, env),
         flush_on_sigterm=_switch("flush_on_sigterm", flush_on_sigterm, env, default=False),

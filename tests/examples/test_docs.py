@@ -20,6 +20,7 @@ PAGES = [
     "index.md",
     "privacy.md",
     "propagation.md",
+    "redaction.md",
     "reliability.md",
 ]
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -16,6 +16,7 @@ from callspan.model.resource import Resource
 from callspan.pipeline import spool as spool_module
 from callspan.pipeline import worker
 from callspan.pipeline.folders import Folder
+from callspan.pipeline.gate import Gate
 from callspan.pipeline.retry import Backoff
 from callspan.pipeline.spool_settings import SpoolSettings
 from callspan.pipeline.worker import Pipeline
@@ -286,7 +287,7 @@ def test_spans_that_arrive_late_pass_the_gate_of_today(tmp_path):
 def test_content_that_was_switched_off_meanwhile_does_not_come_back(tmp_path):
     left_behind(tmp_path, finished("tool", "leaky", input="a secret of the heart"))
     exporter = Keeping("wire", local=False)
-    to = pipeline(tmp_path, exporter, capture_content=False)
+    to = pipeline(tmp_path, exporter, gate=Gate(capture_content=False))
     offer(to, 1)
     assert to.flush(10)
     assert next(span for span in exporter.spans if span.name == "leaky").facts.input is MISSING

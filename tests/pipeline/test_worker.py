@@ -18,6 +18,7 @@ from callspan.model.resource import Resource, describe
 from callspan.model.span import Span
 from callspan.pipeline import worker
 from callspan.pipeline.counters import FlushResult
+from callspan.pipeline.gate import Gate
 from callspan.pipeline.worker import Pipeline
 from odd_exporters import Answering, Blocking, Calling, Keeping
 from spans import finished
@@ -183,7 +184,7 @@ def test_an_overflowing_sender_is_counted_apart_from_the_queue():
 
 def test_content_is_taken_out_before_any_exporter_sees_it():
     exporter = Keeping()
-    of = pipeline(exporter, capture_content=False)
+    of = pipeline(exporter, gate=Gate(capture_content=False))
     of.offer(finished(input={"q": "hush"}, output="hush", size=10))
     of.flush(5)
     assert exporter.spans[0].facts.input is MISSING

@@ -50,6 +50,17 @@ def dump(tree: object) -> bytes:
         return write(clean(tree))
 
 
+def quick_json(tree: object) -> bytes | None:
+    """Write a tree to look for something in it, NaN as null; None for one that cannot be written as it is."""
+    try:
+        write = _orjson()
+        if write is not None:
+            return write(tree)
+        return json.dumps(tree, ensure_ascii=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
 def clean(tree: object, depth: int = _MAX_DEPTH) -> Any:
     """Copy `tree` so that any strict JSON writer takes it."""
     if tree is None or isinstance(tree, bool):

@@ -1,184 +1,210 @@
 """The one gate that every span passes before any exporter, log or file sees it; fails closed.
 
-Credentials are recognised by the names of keys, anywhere in a tree. Values are replaced, never removed, so that one
-sees that something was there, and counted on the span.
+Credentials are recognised by the names of keys, anywhere in a tree, and by their shape or the name in front of them,
+anywhere in a text. Values are replaced, so that one sees that something was there, and counted on the span. Trees are
+changed in place: they are our own. A second pass finds nothing more.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import fields
-from operator import attrgetter
-from typing import Any, Final, Literal
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, Final, cast
 
 from callspan.guard import guard
-from callspan.model.facts import Facts
 from callspan.model.resource import Resource
-from callspan.model.span import Event, Link, Span
+from callspan.model.span import Span
+from callspan.pipeline import named_secrets, personal, secret_shapes
+from callspan.pipeline.places import Places
+from callspan.pipeline.secret_names import NameRules, is_credential, is_secret_name
+from callspan.pipeline.suspicion import CHECKED, may_hold_credentials, values_of
+from callspan.pipeline.texts import Find, Scan
+from callspan.policy import MARK, Redaction
 
-REDACTED: Final = "[redacted]"
+__all__ = ["REDACTED", "Redactor", "is_secret_name", "redact", "redact_resource"]
 
-_NAMES: Final = frozenset(  # the whole name
-    """
-    api_key api_keys apikey apikeys x_api_key authorization proxy_authorization cookie cookies set_cookie
-    password passwords passwd pwd passphrase secret secrets client_secret secret_key secret_access_key
-    access_key access_key_id private_key access_token refresh_token id_token auth_token session_token bearer_token
-    api_token csrf_token security_token credentials credential connection_string dsn
-    """.split()  # noqa: SIM905 - a list of words, not of quotation marks
-)
-_ENDINGS: Final = tuple(  # or its end
-    """
-    _api_key _apikey _authorization _cookie _password _passwd _passphrase _secret _secret_key _access_key _access_key_id
-    _secret_access_key _private_key _subscription_key _access_token _refresh_token _auth_token _session_token
-    _bearer_token _api_token _security_token _credentials _connection_string
-    """.split()  # noqa: SIM905
-)
-_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_LONG_TOKEN: Final = 16
-_NAME_CHARACTERS: Final = 128
-_MOST_VERDICTS: Final = 4096
+REDACTED: Final = MARK
 _SCHEMAS: Final = ("tool", "tool_definitions")
 _SCHEMA_VALUES: Final = ("default", "example", "examples", "const", "enum")
-
-Verdict = Literal["secret", "token", ""]
-
-
-def is_secret_name(key: str) -> bool:
-    """Return whether a value under this key is a credential, by its name alone.
-
-    >>> is_secret_name("X-Api-Key"), is_secret_name("clientSecret"), is_secret_name("max_tokens")
-    (True, True, False)
-    """
-    return _verdict(key) == "secret"
+_SHORTEST: Final = 6  # no text below it can hold a secret, unless a pattern of the user's says so
+_LONG_KEY: Final = 16
+_FLOATS: Final = frozenset([float])
 
 
-def _verdict(key: str) -> Verdict:
-    """Judge a name; "token" means that it depends on the value: tokens of models and of APIs have the same name."""
-    key = key[-_NAME_CHARACTERS:]
-    verdict = _verdicts.get(key)
-    if verdict is None:
-        name = _HUMP.sub("_", key).lower().replace("-", "_").replace(" ", "_").replace(".", "_")
-        if name in _NAMES or name.endswith(_ENDINGS):
-            verdict = "secret"
+class Redactor:
+    """Applies one set of rules."""
+
+    def __init__(self, rules: Redaction | None = None) -> None:
+        """Prepare the rules; the default ones where none are given."""
+        rules = rules or Redaction()
+        self._mark = rules.mark
+        self._removes = rules.by == "removal"
+        names = NameRules(rules.keys, rules.keep_keys, use_default=rules.credentials)
+        self._verdict = names.verdict
+        finders: list[Find] = [secret_shapes.find] if rules.credentials else []
+        if rules.credentials or names.more is not None:
+            finders.append(partial(named_secrets.find, judge=names.verdict, more=names.more))
+        chosen, patterns = cast("tuple[str, ...]", rules.personal), cast("tuple[re.Pattern[str], ...]", rules.patterns)
+        personal_finders = [personal.FINDERS[name] for name in chosen]
+        self._finders = (*finders, *personal_finders)
+        self._patterns = patterns
+        self._shortest = 1 if patterns or chosen else _SHORTEST
+        has_places = rules.paths or rules.allow is not None or rules.function is not None
+        self._places = Places(rules) if has_places else None
+        self._is_quick = names.more is None and not (personal_finders or patterns or has_places)
+
+    def redact(self, span: Span) -> None:
+        """Pass a span with its facts through the gate; what cannot be checked is replaced as a whole."""
+        facts = span.facts
+        assert facts is not None
+        if self._is_quick and not may_hold_credentials(span, facts):
+            return
+        if self._places is not None:
+            facts.redacted_count += self._places.keep(span, facts)
+        scan = self._scan()
+        for field, value in zip(CHECKED, values_of(facts), strict=True):
+            if value:
+                self._collect(facts, field, value, scan, has_schemas=field in _SCHEMAS)
+        for told in (*(span.events or ()), *(span.links or ())):
+            if told.attributes:
+                self._collect(told, "attributes", told.attributes, scan)
+        for holder, field in _texts_of(span):
+            scan.add(holder, field, getattr(holder, field))
+        scan.flush()
+        facts.redacted_count += scan.count
+        if self._places is not None:
+            facts.redacted_count += self._places.ask(span, facts)
+
+    def redact_resource(self, resource: Resource) -> Resource:
+        """Return the resource as it may be sent."""
+        attributes = {**resource.attributes}
+        scan = self._scan()
+        self._walk(attributes, scan, has_schemas=False)
+        scan.flush()
+        return Resource(attributes)
+
+    def _scan(self) -> Scan:
+        return Scan(self._finders, self._patterns, "" if self._removes else self._mark, _put)
+
+    def _collect(self, holder: Any, field: str, value: Any, scan: Scan, *, has_schemas: bool = False) -> None:
+        try:
+            if type(value) is str:
+                scan.add(holder, field, value)
+            else:
+                self._walk(value, scan, has_schemas=has_schemas)
+        except Exception as error:  # noqa: BLE001 - fail closed: the value goes, the span stays
+            setattr(holder, field, replacement(value, self._mark))
+            scan.count += 1
+            guard.note("the redaction gate", error)
+
+    def _walk(self, tree: Any, scan: Scan, *, has_schemas: bool) -> None:
+        """Replace what is secret by its name, and collect all texts."""
+        kind = type(tree)
+        if kind is dict:
+            self._walk_mapping(tree, scan, has_schemas=has_schemas)
+        elif kind is list:
+            if tree and type(tree[0]) is float and _FLOATS.issuperset(map(type, tree)):
+                return
+            for index, item in enumerate(tree):
+                inner = type(item)
+                if inner is str:
+                    if len(item) >= self._shortest:
+                        scan.add(tree, index, item)
+                elif inner is list and len(item) == 2 and type(item[0]) is str and self._is_secret_pair(item):
+                    item[1] = "" if self._removes else self._mark
+                    scan.count += 1
+                elif inner is not float and inner is not int:
+                    self._walk(item, scan, has_schemas=has_schemas)
         else:
-            verdict = "token" if name == "token" or name.endswith("_token") else ""
-        if len(_verdicts) >= _MOST_VERDICTS:
-            _verdicts.clear()
-        _verdicts[key] = verdict
-    return verdict
+            for slot in getattr(kind, "__slots__", ()):  # prompts and tools are small dataclasses of ours
+                value = getattr(tree, slot)
+                if type(value) is str:
+                    scan.add(tree, slot, value)
+                else:
+                    self._walk(value, scan, has_schemas=has_schemas)
+
+    def _is_secret_pair(self, pair: list[Any]) -> bool:
+        """Return whether this is the name and the value of a secret: headers are often given so."""
+        value = pair[1]
+        return type(value) is str and value not in ("", self._mark) and self._verdict(pair[0]) == "secret"
+
+    def _walk_mapping(self, tree: dict[str, Any], scan: Scan, *, has_schemas: bool) -> None:
+        judge = self._verdict
+        secret: list[str] = []
+        for key, value in tree.items():
+            kind = type(value)
+            verdict = judge(key)
+            if verdict and (
+                (verdict == "secret" and kind is not bool and (value or kind is int or kind is float))
+                or (verdict == "token" and kind is str and is_credential(value, tree))
+            ):
+                secret.append(key)
+            elif kind is str:
+                if len(value) >= self._shortest:
+                    scan.add(tree, key, value)
+            elif kind is dict or kind is list:
+                if has_schemas and key == "properties" and kind is dict:
+                    self._walk_parameters(value, scan)
+                else:
+                    self._walk(value, scan, has_schemas=has_schemas)
+            if len(key) >= _LONG_KEY:
+                scan.add_key(tree, key)
+        for key in secret:
+            self._hide(tree, key, scan)
+
+    def _hide(self, tree: dict[str, Any], key: str, scan: Scan) -> None:
+        if self._removes:
+            del tree[key]
+        elif tree[key] == self._mark:
+            return
+        else:
+            tree[key] = self._mark
+        scan.count += 1
+
+    def _walk_parameters(self, properties: dict[str, Any], scan: Scan) -> None:
+        """Clean the properties of a JSON schema: a parameter named `password` is none, its default may be one."""
+        for name, schema in list(properties.items()):
+            if type(schema) is not dict:
+                alone = {name: schema}
+                self._walk_mapping(alone, scan, has_schemas=False)
+                if name in alone:
+                    properties[name] = alone[name]
+                else:
+                    del properties[name]
+                continue
+            if self._verdict(name) == "secret":
+                for key in _SCHEMA_VALUES:
+                    if key in schema:
+                        self._hide(schema, key, scan)
+            self._walk_mapping(schema, scan, has_schemas=True)
 
 
-_verdicts: Final[dict[str, Verdict]] = {}  # of names seen before; looked at without a call where names are many
+def _texts_of(span: Span) -> Iterator[tuple[Any, str]]:
+    """Name the texts of a span that are not among its facts."""
+    yield span, "name"
+    if span.status_message:
+        yield span, "status_message"
+    if span.error is not None:
+        yield span.error, "message"
+    for event in span.events or ():
+        yield event, "name"
 
 
-def redact(span: Span) -> None:
-    """Pass the facts of a span through the gate; what cannot be checked is replaced as a whole."""
-    facts = span.facts
-    assert facts is not None
-    for field, value in zip(_CHECKED, _values_of(facts), strict=True):
-        if value:
-            _pass(facts, facts, field, value, has_schemas=field in _SCHEMAS)
-    for told in (*(span.events or ()), *(span.links or ())):
-        if told.attributes:
-            _pass(facts, told, "attributes", told.attributes)
+def _put(place: Any, key: Any, text: str) -> None:
+    if type(place) is dict or type(place) is list:
+        place[key] = text
+    else:
+        setattr(place, key, text)
 
 
-def redact_resource(resource: Resource) -> Resource:
-    """Return the resource as it may be sent."""
-    attributes = {**resource.attributes}
-    _clean_mapping(attributes)
-    return Resource(attributes)
-
-
-_CHECKED: Final = tuple(
-    field.name for field in fields(Facts) if field.name not in ("usage", "truncated", "redacted_count")
-)
-_values_of: Final = attrgetter(*_CHECKED)
-
-
-def _pass(facts: Facts, holder: Facts | Event | Link, field: str, value: Any, *, has_schemas: bool = False) -> None:
-    try:
-        facts.redacted_count += _clean(value, has_schemas=has_schemas)
-    except Exception as error:  # noqa: BLE001 - fail closed: the value goes, the span stays
-        setattr(holder, field, _replacement(value))
-        facts.redacted_count += 1
-        guard.note("the redaction gate", error)
-
-
-def _replacement(value: Any) -> Any:
+def replacement(value: Any, mark: str = MARK) -> Any:
     """Return what stands for a field that could not be checked, of a type that its readers expect."""
     if isinstance(value, dict):
-        return {"value": REDACTED}
-    return [] if isinstance(value, list) else REDACTED if isinstance(value, str) else None
+        return {"value": mark}
+    return [] if isinstance(value, list) else mark if isinstance(value, str) else None
 
 
-def _clean(tree: Any, *, has_schemas: bool = False) -> int:
-    """Redact in place, in a tree of our own; return how many values were replaced."""
-    kind = type(tree)
-    if kind is dict:
-        return _clean_mapping(tree, has_schemas=has_schemas)
-    if kind is list:
-        count = 0
-        for item in tree:
-            inner = type(item)
-            if inner is not str and inner is not float and inner is not int:
-                count += _clean(item, has_schemas=has_schemas)
-        return count
-    slots = getattr(kind, "__slots__", ())  # prompts and tools are small dataclasses of ours
-    return sum(_clean(getattr(tree, slot), has_schemas=has_schemas) for slot in slots)
-
-
-def _clean_mapping(tree: dict[str, Any], *, has_schemas: bool = False) -> int:
-    count = 0
-    for key, value in tree.items():
-        kind = type(value)
-        verdict = _verdicts.get(key)
-        if verdict is None:
-            verdict = _verdict(key)
-        if verdict and _is_secret(verdict, value, kind, tree):
-            if kind is not str or value != REDACTED:  # what comes back from a spool has been here before
-                tree[key] = REDACTED
-                count += 1
-        elif kind is list:
-            for item in value:
-                inner = type(item)
-                if inner is dict:
-                    count += _clean_mapping(item, has_schemas=has_schemas)
-                elif inner is not str and inner is not float and inner is not int:
-                    count += _clean(item, has_schemas=has_schemas)
-        elif kind is dict:
-            if has_schemas and key == "properties":
-                count += _clean_parameters(value)
-            else:
-                count += _clean_mapping(value, has_schemas=has_schemas)
-    return count
-
-
-def _is_secret(verdict: Verdict, value: Any, kind: type, around: dict[str, Any]) -> bool:
-    """Return whether a value is a credential, where its name says that it may be one."""
-    if verdict == "secret":
-        return kind is not bool and (bool(value) or kind is int or kind is float)
-    return kind is str and _is_credential(value, around)
-
-
-def _clean_parameters(properties: dict[str, Any]) -> int:
-    """Clean the properties of a JSON schema: a parameter named `password` is no password, its default may be one."""
-    count = 0
-    for name, schema in properties.items():
-        if type(schema) is not dict:
-            alone = {name: schema}
-            count += _clean_mapping(alone)
-            properties[name] = alone[name]
-            continue
-        if is_secret_name(name):
-            for key in _SCHEMA_VALUES:
-                if key in schema:
-                    schema[key] = REDACTED
-                    count += 1
-        count += _clean_mapping(schema, has_schemas=True)
-    return count
-
-
-def _is_credential(text: str, around: dict[str, Any]) -> bool:
-    """Tell an API's token from a model's: long, in one piece, and without a probability beside it."""
-    return len(text) >= _LONG_TOKEN and " " not in text and "logprob" not in around
+_DEFAULT: Final = Redactor()
+redact: Final = _DEFAULT.redact
+redact_resource: Final = _DEFAULT.redact_resource

@@ -20,7 +20,6 @@ from callspan.pipeline.gate import Gate
 from callspan.pipeline.lane import BATCH_SPANS
 from callspan.pipeline.lanes import Lanes
 from callspan.pipeline.limits import limit
-from callspan.pipeline.redaction import redact_resource
 from callspan.pipeline.repeats import Repeats
 from callspan.pipeline.spool_settings import SpoolSettings
 from callspan.pipeline.threads import Attendant, is_importing
@@ -45,7 +44,7 @@ class Pipeline:
         exporters: Sequence[Exporter],
         resource: Resource,
         *,
-        capture_content: bool = True,
+        gate: Gate | None = None,
         quiet: Callable[[], AbstractContextManager[object]] = nullcontext,
         every_interval: Callable[[], None] | None = None,
         max_spans: int = 100_000,
@@ -53,10 +52,9 @@ class Pipeline:
         spool: SpoolSettings | None = None,
     ) -> None:
         """Prepare; no thread is started, no exporter called and no spool touched before the first span."""
-        self._gate = Gate(capture_content=capture_content)
-        self.lanes = Lanes(
-            exporters, redact_resource(resource), quiet, max_spans, max_bytes, spool, self._gate.lets_pass
-        )
+        self._gate = gate or Gate()
+        clean = self._gate.clean_resource(resource)
+        self.lanes = Lanes(exporters, clean, quiet, max_spans, max_bytes, spool, self._gate.lets_pass)
         self.buffer = Buffer(self._attend, max_spans, max_bytes)
         self.offer = self.buffer.offer
         self._quiet = quiet

@@ -1,0 +1,71 @@
+"""Tells quickly whether a span may hold a credential: most hold none, and then nobody has to go through them.
+
+The contents of a span are written as JSON, which is one call into C, and the finders look at that. A key of a tree
+stands there before a colon, a text between quotes, so what the gate would replace shows; what is found too much costs
+only time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any, Final
+
+from callspan.dialects.json_text import quick_json
+from callspan.model.facts import Facts
+from callspan.model.span import Span
+from callspan.pipeline import named_secrets, secret_shapes
+from callspan.pipeline.secret_names import verdict
+
+PLAIN: Final = frozenset(  # facts that hold numbers of ours, and no word of anybody's
+    "usage truncated redacted_count step top_k dimensions server_port retries time_to_first_chunk_s chunk_count".split()  # noqa: SIM905
+)
+_PARAMETERS: Final = frozenset(  # names of the request that are no secrets, though they end like some
+    """
+    model temperature top_p top_k max_tokens stop_sequences frequency_penalty presence_penalty seed choice_count stream
+    output_type encoding_formats reasoning_level previous_response_id service_tier api_type
+    """.split()  # noqa: SIM905 - a list of words, not of quotation marks
+)
+CHECKED: Final = tuple(field.name for field in fields(Facts) if field.name not in PLAIN)
+LONGEST: Final = 131_072  # bytes; more than that is looked at once, where it stands
+_PAIR: Final = re.compile(rb'\["([ -!#-\[\]-~]{3,128})","')
+
+_free: Final[Callable[[Facts], tuple[Any, ...]]] = attrgetter("input", "output", "extra", "metadata", "attributes")
+
+values_of: Final[Callable[[Facts], tuple[Any, ...]]] = attrgetter(*CHECKED)
+_others_of: Final[Callable[[Facts], tuple[Any, ...]]] = attrgetter(
+    *(name for name in CHECKED if name not in ("request", "embeddings"))
+)
+
+
+def may_hold_credentials(span: Span, facts: Facts) -> bool:
+    """Return False only when the default rules would replace nothing in the span."""
+    if span.size > LONGEST:
+        return True
+    parts: list[Any] = [0, span.name, *filter(None, _others_of(facts))]
+    request, embeddings = facts.request, facts.embeddings
+    if request:
+        parts.append([*request.values()] if _PARAMETERS.issuperset(request) else request)
+    if embeddings:
+        parts += [{key: one[key] for key in one if key != "vector"} for one in embeddings]  # type: ignore[literal-required]
+    if span.error is not None or span.status_message:
+        parts += (span.status_message, span.error and span.error.message)
+    if span.events:
+        parts += [(event.name, event.attributes) for event in span.events]
+    if span.links:
+        parts += [link.attributes for link in span.links]
+    written = quick_json(parts)
+    if written is None or len(written) > LONGEST:
+        return True
+    return (
+        named_secrets.holds_name(written, verdict)
+        or next(secret_shapes.find(written), None) is not None
+        or (any(_free(facts)) and _holds_pair(written))
+    )
+
+
+def _holds_pair(written: bytes) -> bool:
+    """Look for `["authorization","…"]`: headers are often given as pairs."""
+    return any(verdict(found[1].decode()) == "secret" for found in _PAIR.finditer(written))

@@ -1,0 +1,189 @@
+"""What the rules for credentials find in texts and trees, what they leave alone, and how long they take."""
+
+from __future__ import annotations
+
+import copy
+import os
+import time
+from typing import Any
+
+import pytest
+
+from callspan.pipeline import named_secrets, secret_shapes
+from callspan.pipeline.redaction import REDACTED, Redactor, redact
+from callspan.pipeline.secret_names import verdict
+from harmless import HARMLESS
+from planted import MARK, TEXTS, TREES, plain
+from spans import finished
+
+
+def cleaned(tree: Any) -> tuple[Any, int]:
+    span = finished(input=tree)
+    redact(span)
+    assert span.facts is not None
+    return span.facts.input, span.facts.redacted_count
+
+
+@pytest.mark.parametrize("number", range(len(TEXTS)))
+def test_a_secret_in_a_text_is_replaced(number):
+    text = TEXTS[number](number)
+    assert MARK in text or number == 20
+    found, count = cleaned(text)
+    assert count >= 1
+    assert REDACTED in found
+    assert MARK not in found
+
+
+@pytest.mark.parametrize("number", range(len(TREES)))
+def test_a_secret_in_a_tree_is_replaced(number):
+    tree = plain(TREES[number](number))
+    assert MARK in repr(tree)
+    found, count = cleaned(tree)
+    assert count >= 1
+    assert MARK not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("use sk-abcdefghij0123456789 now", "use [redacted] now"),
+        ("api_key=abc123, x=1", "api_key=[redacted], x=1"),
+        ("{'password': 'it''s', 'user': 'me'}", "{'password': '[redacted]''s', 'user': 'me'}"),
+        ('{"password": "a\\"b", "user": "me"}', '{"password": "[redacted]", "user": "me"}'),
+        ('{\\"password\\": \\"ab\\", \\"user\\": 1}', '{\\"password\\": \\"[redacted]\\", \\"user\\": 1}'),
+        ('{"secrets": [1, "]", {"a": "}"}], "b": 2}', '{"secrets": [redacted], "b": 2}'),
+        ("postgresql://me:pw@db/shop", "postgresql://[redacted]@db/shop"),
+        ("https://x.example/?a=1&key=abc&b=2", "https://x.example/?a=1&key=[redacted]&b=2"),
+        ("Authorization: Bearer abc\nHost: x", "Authorization: [redacted]\nHost: x"),
+        ("größe=1; password=größe1; é", "größe=1; password=[redacted]; é"),
+        ("**sk-abcdefghij0123456789**", "**[redacted]**"),
+        ("_sk-abcdefghij0123456789_", "_[redacted]"),
+        ("a\\nsk-abcdefghij0123456789\\n", "a\\n[redacted]\\n"),
+        ("\\u001bsk-abcdefghij0123456789", "\\u001b[redacted]"),
+        ("q=%22sk-abcdefghij0123456789", "q=%22[redacted]"),
+        ("password = abc1 and password = abc2", "password = [redacted] and password = [redacted]"),
+    ],
+)
+def test_what_stands_around_a_secret_stays(text, left):
+    assert cleaned(text)[0] == left
+
+
+def test_a_second_pass_finds_nothing_more():
+    for make in TEXTS:
+        span = finished(input=make(1), query=make(2))
+        redact(span)
+        before = span.facts.input, span.facts.query, span.facts.redacted_count
+        redact(span)
+        assert (span.facts.input, span.facts.query, span.facts.redacted_count) == before
+
+
+def test_texts_are_looked_at_alone_though_they_are_joined():
+    assert cleaned(["password=", "abc123"]) == (["password=", "abc123"], 0)
+    assert cleaned(["-----BEGIN " + "PRIVATE KEY-----\nabc", "next"])[1] == 0
+    assert cleaned(["-----BEGIN " + "PRIVATE KEY-----\nMIIEabcdefghijklmnop", "next"])[0] == [REDACTED, "next"]
+    assert cleaned(["a\x00password=abc1", "b"])[0] == ["a\x00password=[redacted]", "b"]
+
+
+def test_a_secret_in_the_name_of_a_key_is_replaced_and_no_value_lost():
+    key = "sk-abcdefghij0123456789"
+    assert cleaned({key: 1, key + "x": 2, "b": 3})[0] == {REDACTED: 1, f"{REDACTED} #2": 2, "b": 3}
+
+
+def test_pairs_are_a_name_and_a_value_only_among_pairs():
+    assert cleaned([["x-api-key", "hush"], ["accept", "*/*"]])[0] == [["x-api-key", REDACTED], ["accept", "*/*"]]
+    assert cleaned({"required": ["password", "email"]})[1] == 0
+
+
+def test_harmless_values_stay():
+    wrong = [value for value in HARMLESS if cleaned({"value": copy.deepcopy(value)})[1]]
+    assert len(HARMLESS) >= 500
+    assert len(wrong) <= len(HARMLESS) / 100, wrong
+
+
+def test_what_is_left_alone_quickly_is_what_is_left_alone():
+    """The gate looks at the whole span at once before it looks at its parts; that must not miss any."""
+    slow = Redactor()
+    slow._is_quick = False
+    values = [*HARMLESS, *(make(7) for make in TEXTS), *(plain(make(7)) for make in TREES)]
+    for value in values:
+        for field in ("input", "metadata", "query"):
+            if field == "query" and not isinstance(value, str):
+                continue
+            given = {"value": value} if field == "metadata" else value
+            thorough, quick = finished(**{field: copy.deepcopy(given)}), finished(**{field: copy.deepcopy(given)})
+            slow.redact(thorough)
+            redact(quick)
+            assert repr(quick.facts) == repr(thorough.facts), value
+
+
+def test_every_name_of_a_secret_is_near_when_it_stands_there():
+    spelled = "api_key apiKeys Token COOKIES secret Secrets password passwords passwd pwd passphrase Authorization"
+    for name in f"{spelled} credential credentials connection_string connectionString access_key_id keyId".split():
+        for form in ('{{"{}":1}}', "{} = 1", "'{}' => 1", '\\"{}\\": 1', "{}\t:1"):
+            assert named_secrets.nearby(form.format(name).encode()), form.format(name)
+
+
+ADVERSARIAL = [
+    "a",
+    "sk-",
+    "sk-aaaaaaaaaaaaaaa ",
+    "eyJ" + "a" * 20 + " ",
+    "eyJaaaaaaaa.",
+    "shpat_aaaaaaaaaaaaaaaa ",
+    "-_-_-_-_-_-_-_-_-_ ",
+    "\\naaaaaaaaaaaaaaaaaa",
+    "-----BEGIN PRIVATE KEY-----",
+    "-----BEGIN " + "A" * 40,
+    "://",
+    "://a@",
+    "://" + "a" * 600,
+    "key:",
+    "akey:",
+    "api_key=",
+    "api key: ",
+    "password=",
+    "token: ",
+    'password: "',
+    'password: "\\',
+    "secrets: [",
+    'secrets: {"a":',
+    "authorization: ",
+    "cookie: ",
+    "Bearer aaaaaaaaaaaaaaa ",
+    "?sig=",
+    '"' * 7 + "\\" * 9,
+    "key" + " " * 8,
+    'key"""""""',
+    "passwordpassword:",
+    "credentials: {{",
+    ":",
+    "=",
+    "ke:",
+    "@",
+    "1@1.",
+    "é",
+    "\x00",
+    "SG.aaaaaaaaaaaaaaaa.",
+]
+
+
+@pytest.mark.parametrize("piece", ADVERSARIAL)
+def test_a_megabyte_made_to_be_slow_takes_no_time(piece):
+    text = (piece * (1_000_000 // len(piece) + 1))[:1_000_000]
+    gate = Redactor()
+    limit_s = 0.05 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  # who shares the machine is slower
+    taken = []
+    for _ in range(10):
+        span = finished(input=text, size=len(text))
+        start = time.thread_time()
+        gate.redact(span)
+        taken.append(time.thread_time() - start)
+        if taken[-1] < limit_s:
+            break
+    assert min(taken) < limit_s
+
+
+def test_finders_take_any_bytes():
+    for data in (b"", b"a" * 16, bytes(range(256)) * 4, "sk-é".encode() * 9, b"\xff" * 100):
+        list(secret_shapes.find(data))
+        list(named_secrets.find(data, verdict))
