@@ -425,6 +425,41 @@ def test_e8_a_file_that_is_copied_and_truncated_holds_whole_lines_only(tmp_path)
     span_names(tmp_path / "spans.jsonl")
 
 
+def test_e8_several_processes_rotate_one_file_that_others_move_away_and_lose_no_line(tmp_path):
+    processes, count = times(3, 8), times(200, 2_000)
+    began = time.monotonic()
+    program = WRITER.replace("        with callspan", "        callspan.flush(0.1)\n        with callspan")
+    running = [start(program, tmp_path, str(number), str(count), "30000") for number in range(processes)]
+    moved = 0
+    while any(process.poll() is None for process in running):
+        try:  # as logrotate does, in the middle of our own rotation
+            (tmp_path / "spans.jsonl").rename(tmp_path / f"moved-{moved}.jsonl")
+            moved += 1
+        except FileNotFoundError:
+            pass
+        time.sleep(0.2)
+    for process in running:
+        assert finish(process, began=began, timeout_s=60).stats["file"]["delivered"] == count
+    ours, theirs = list(tmp_path.glob("spans.jsonl*")), list(tmp_path.glob("moved-*"))
+    assert len(ours) > 3
+    assert len(theirs) == moved > 0
+    assert sorted(span_names(*ours, *theirs)) == sorted(
+        f"{number} {index}" for number in range(processes) for index in range(count)
+    )
+
+
+def test_e8_a_file_that_several_processes_rotate_keeps_as_many_old_ones_as_it_should(tmp_path):
+    program = WRITER.replace("backups=1000", "backups=2")
+    began = time.monotonic()
+    running = [start(program, tmp_path, str(number), "300", "100000") for number in range(3)]
+    for process in running:
+        assert finish(process, began=began).stats["file"]["delivered"] == 300
+    paths = sorted(path.name for path in tmp_path.glob("spans.jsonl*"))
+    assert paths == ["spans.jsonl", "spans.jsonl.1", "spans.jsonl.2"]
+    names = span_names(*(tmp_path / name for name in paths))
+    assert len(names) == len(set(names))  # whole lines, none twice
+
+
 def test_e8_a_process_that_is_stopped_while_it_holds_the_lock_is_waited_for(tmp_path):
     import fcntl
 

@@ -699,6 +699,48 @@ def test_e11_what_a_dead_process_left_is_adopted_by_one_of_several(tmp_path):
     assert empty(tmp_path)
 
 
+# -- E12: full for long ------------------------------------------------------------------------------------------------
+
+
+def test_e12_a_receiver_that_is_away_for_days_costs_bounded_disk_and_memory(tmp_path):
+    program = """
+        import os, resource, sys
+        from pathlib import Path
+        from programs import report
+        import callspan
+        from callspan.exporters import OTLPExporter
+        callspan.configure(exporters=[OTLPExporter(sys.argv[1])], spool_dir="spool", spool_max_bytes=4_000_000)
+        rounds = int(sys.argv[2])
+
+        def memory():
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+        for number in range(rounds):
+            for index in range(2000):
+                with callspan.span(f"{number} {index}", input="x" * 1000):
+                    pass
+            callspan.flush(0.4)
+            size = sum(path.stat().st_size for path in Path("spool").rglob("*") if path.is_file())
+            assert size <= 4_010_000, size
+            if number == 2:
+                before = memory()
+        assert memory() - before < 20, (before, memory())
+        told = callspan.stats()["otlp"]
+        assert set(told["dropped"]) == {"spool full"}, told
+        report()
+        os._exit(0)
+    """
+    rounds = times(6, 60)
+    with Receiver(Reply(503)) as down:
+        told = run(program, tmp_path, down.url, str(rounds), timeout_s=200).stats["otlp"]
+    with Receiver() as up:
+        after = last_run(tmp_path, up.url)
+        arrived = [span.name for span in up.spans() if span.name != "last"]
+    assert after["adopted"] == told["spooled"]
+    newest = [f"{number} {index}" for number in range(rounds) for index in range(2000)][-1000:]
+    assert arrived[-1000:] == newest  # the oldest were dropped, not these
+
+
 # -- E13 and the exit --------------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ is taken off, so `offered` may for a moment be too high and never too low: whoev
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from callspan.model.span import Span
 
@@ -56,6 +56,10 @@ class Buffer:
     def __len__(self) -> int:
         """Return how many spans wait."""
         return len(self._spans)
+
+    def __iter__(self) -> Iterator[Span]:
+        """Go through what waits; nobody may offer or take meanwhile."""
+        return iter(self._spans)
 
     @property
     def oldest(self) -> Span | None:

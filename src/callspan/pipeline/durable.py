@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -12,7 +12,7 @@ from callspan.model.resource import Resource
 from callspan.model.span import Span
 from callspan.pipeline.folders import Folder
 from callspan.pipeline.lane import BATCH_SPANS
-from callspan.pipeline.readers import Place, Reader
+from callspan.pipeline.readers import Reader
 from callspan.pipeline.retry import Backoff
 from callspan.pipeline.segments import Segment
 from callspan.pipeline.sender import SenderLane
@@ -53,6 +53,7 @@ class DurableLane(SenderLane):
         self._readers: tuple[Reader, ...] = ()
         self._stored = self._adopted = 0
         self._at_hand: Sequence[Span] = ()
+        self._gone: set[Segment] = set()  # files that were dropped while spans of theirs are in memory
 
     # -- the books -----------------------------------------------------------------------------------------------------
 
@@ -99,12 +100,23 @@ class DurableLane(SenderLane):
         return reader.acknowledged if reader is not None else 0
 
     def give_up(self, folder: Folder, segment: Segment, reason: str) -> None:
-        """Count what goes with a file of the spool."""
+        """Count what goes with a file of the spool; what is in memory too is in memory alone from now on."""
         with self._turn:
             reader = self._reader_of(folder)
-            lost = reader.skip(segment) if reader is not None else 0
-            self._stored -= lost
+            if reader is None:
+                return
+            lost = reader.skip(segment)
+            before = self._count(self._at_hand) + self._count(self._queue)
+            self._gone.add(segment)
+            self._stored -= lost + before - self._count(self._at_hand) - self._count(self._queue)
         self.drop(lost, reason)
+
+    def _is_stored(self, span: Span) -> bool:
+        return span.stored is not None and span.stored.segment not in self._gone
+
+    def _count(self, spans: Iterable[Span]) -> int:
+        """Return how many of the spans are on the disk."""
+        return sum(map(self._is_stored, spans))
 
     def miss(self, count: int, reason: str) -> None:
         """Count spans of a dead process that cannot be read."""
@@ -173,18 +185,22 @@ class DurableLane(SenderLane):
 
     def _take(self) -> list[Span]:
         """Take spans of one process, since they are sent with its resource."""
-        batch = super()._take()
-        self._resource = self._resource_of(batch[0]) if batch else self._own_resource
-        count = next((i for i, span in enumerate(batch) if self._resource_of(span) is not self._resource), len(batch))
-        if count < len(batch):
-            self._queue.put_back(batch[count:])
-        return batch[:count]
+        with self._turn:
+            batch = super()._take()
+            resource = self._resource_of(batch[0]) if batch else self._own_resource
+            count = next((i for i, span in enumerate(batch) if self._resource_of(span) is not resource), len(batch))
+            if count < len(batch):
+                self._queue.put_back(batch[count:])
+            self._resource, self._at_hand = resource, batch[:count]
+            return batch[:count]
 
     def _resource_of(self, span: Span) -> Resource:
         return self._own_resource if span.stored is None else span.stored.segment.resource
 
     def _export(self, spans: Sequence[Span]) -> None:
-        self._at_hand, self._retried = spans, ()
+        if not spans:  # somebody else took them: it is being closed
+            return
+        self._retried = ()
         try:
             super()._export(spans)
         finally:
@@ -192,15 +208,17 @@ class DurableLane(SenderLane):
 
     def _let_go(self) -> None:
         """Have nothing at hand any more; what is settled is no longer counted as spooled."""
-        settled = _count(self._at_hand) - _count(self._retried)
-        self._at_hand = ()
         with self._turn:
-            self._stored -= settled
+            self._stored -= self._count(self._at_hand)
+            self._at_hand = ()
         super()._let_go()
 
     def _keep(self, spans: Sequence[Span], result: ExportResult, most: int, reason: str) -> int:
         with self._turn:
-            return super()._keep(spans, result, most, reason)
+            count = super()._keep(spans, result, most, reason)
+            again = set(map(id, self._retried))
+            self._at_hand = [span for span in self._at_hand if id(span) not in again]
+            return count
 
     def _acknowledge(self, spans: Sequence[Span]) -> None:
         """Note in the spool what is settled: all before the first that is to be sent again."""
@@ -213,6 +231,8 @@ class DurableLane(SenderLane):
             if reader is None:
                 return
             settled = again.number if again is not None else self._first_held(reader, last.number + 1)
+            path = last.folder.path
+            self._gone -= {it for it in self._gone if it.end <= settled and it.path.parent == path}
         reader.settle(settled)
 
     def _first_held(self, reader: Reader, least: int) -> int:
@@ -229,16 +249,9 @@ class DurableLane(SenderLane):
         trouble = self.trouble
         with self._turn:
             while spans := self._queue.take(BATCH_SPANS):
-                first: dict[int, Place] = {}
-                for span in spans:
-                    if span.stored is not None:
-                        first.setdefault(id(span.stored.folder), span.stored)
-                self.drop(sum(span.stored is None for span in spans), reason, trouble)
-                for place in first.values():
+                stored = [span.stored for span in spans if self._is_stored(span)]
+                self.drop(len(spans) - len(stored), reason, trouble)
+                for place in reversed(stored):  # the first one last
                     reader = self._reader_of(place.folder)
                     if reader is not None:
                         reader.rewind(place)
-
-
-def _count(spans: Sequence[Span]) -> int:
-    return sum(span.stored is not None for span in spans)
