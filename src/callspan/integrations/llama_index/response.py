@@ -91,7 +91,12 @@ def tool_output(result: Any) -> Any:
 
 
 def event_tree(event: Any) -> Any:
-    """Take an event of a workflow: its fields, those that are not declared too, or the result that it carries."""
+    """Take an event of a workflow: its fields, those that are not declared too, or the result that it carries.
+
+    Older workflows end with the bare result.
+    """
+    if not is_model(type(event)):
+        return result_tree(event)
     stored = fields_of(event)
     if "response" in stored and "tool_calls" in stored:
         return result_tree(event)

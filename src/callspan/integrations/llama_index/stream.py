@@ -62,9 +62,9 @@ def _keep_response(frame: Frame, fields: dict[str, Any], name: str, forget: Forg
     generator = fields.get(name)
     if not is_generator(generator):
         return False
-    lazy_bodies.add(generator, frame)
     frame.watch = StreamWatch(frame.call, Texts(frame, forget))
-    fields[name] = follow(generator, frame.watch)
+    fields[name] = followed = follow(generator, frame.watch)
+    lazy_bodies.add(followed, frame)  # not the one inside, which may be a model's own stream
     return True
 
 
