@@ -36,6 +36,11 @@ def keep_open(frame: Frame, result: Any, forget: Forget) -> bool:
     `forget` is called with the frame when its span ends.
     """
     shape = _shape_of(result)
+    if type(frame.span) is not Span:  # below it nothing is recorded, later neither
+        generator = vars(result).get("response_gen") if shape else result
+        if is_generator(generator):
+            lazy_bodies.add(generator, frame)
+        return False
     if shape == _CHAT:
         _keep_chat(frame, result, forget)
         return True

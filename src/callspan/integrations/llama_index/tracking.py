@@ -200,11 +200,13 @@ class Tracker:
     # -- leaving -------------------------------------------------------------------------------------------------------
 
     def _settle(self, frame: Frame, result: Any) -> None:
-        if type(frame.span) is Span and stream.is_streamed(result) and stream.keep_open(frame, result, self._forget):
+        if stream.is_streamed(result) and stream.keep_open(frame, result, self._forget):
             self.frames.keep(frame.id, frame)  # for the events to come, and for what is opened below
             return
         given = frame.plan.family.give(result)
         frame.call.finish(given if frame.answer is None else {**given, **frame.answer})
+        if frame.is_streaming:
+            self._forget(frame)
 
     def _settle_inside(self, id_: str, frame: Frame, result: Any) -> None:
         """Take what the call inside returned: the answer that its caller makes a text or an object of."""
