@@ -49,8 +49,10 @@ ARROWS: dict[str, set[str]] = {
     "drawing": GROUND | {"reading", "model"},
     "evaluation": GROUND | {"reading", "model"},
     "reports": GROUND | {"reading", "model"},
+    "datasets": GROUND | {"reports", "reading", "model"},
     "analysis": GROUND | {"evaluation", "reading", "model"},
-    "cli": GROUND | {"analysis", "evaluation", "reports", "drawing", "reading", "model", "pipeline", "exporters"},
+    "cli": GROUND
+    | {"analysis", "datasets", "evaluation", "reports", "drawing", "reading", "model", "pipeline", "exporters"},
     "__main__": {"cli"},
     # what starts by itself
     "autostart": GROUND | {"runtime", "integrations"},

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from sys import intern
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from callspan.model.kinds import Kind, kind_of
 from callspan.model.span import Outcome
@@ -21,6 +21,8 @@ from callspan.reading.parse import loads
 
 if TYPE_CHECKING:
     from callspan.model.record import SpanRecord
+
+Made = TypeVar("Made")
 
 _RECORDS_AT_ONCE: Final = 5_000
 _SERVICE: Final = frozenset({"service.name"})
@@ -128,17 +130,22 @@ def load_rows(files: Iterable[Path | Segment], report: LoadReport, trace_prefix:
 
 def records_of(rows: Iterable[Row | Placed]) -> Iterator[SpanRecord | None]:
     """Yield the whole record of each row, in bounded memory; None where the file has changed in the meantime."""
-    pending = iter(rows)
-    while batch := list(islice(pending, _RECORDS_AT_ONCE)):
-        records = {(record.trace_id, record.span_id): record for record in _read_batch(batch)}
-        for row in batch:
-            yield records.get((row.trace_id, row.span_id))
-
-
-def _read_batch(rows: Iterable[Row | Placed]) -> Iterator[SpanRecord]:
-    """Read and parse each line once, in the order of the files."""
     from callspan.reading.records import record_of  # noqa: PLC0415 - imports pydantic
 
+    return made_of(rows, record_of)
+
+
+def made_of(rows: Iterable[Row | Placed], make: Callable[[RawSpan], Made]) -> Iterator[Made | None]:
+    """Yield what `make` makes of each row's span, in the order of the rows; None where the file has changed."""
+    pending = iter(rows)
+    while batch := list(islice(pending, _RECORDS_AT_ONCE)):
+        made = {(raw.trace_id, raw.span_id): make(raw) for raw in _read_batch(batch)}
+        for row in batch:
+            yield made.get((row.trace_id, row.span_id))
+
+
+def _read_batch(rows: Iterable[Row | Placed]) -> Iterator[RawSpan]:
+    """Read and parse each line once, in the order of the files."""
     wanted: dict[Path, dict[int, dict[int, Row | Placed]]] = {}
     for row in rows:
         file, offset, number = row.place
@@ -148,7 +155,7 @@ def _read_batch(rows: Iterable[Row | Placed]) -> Iterator[SpanRecord]:
             for number, raw in enumerate(_spans_again(text)):
                 known = lines[offset].get(number)
                 if known and raw and known.span_id == raw.span_id:
-                    yield record_of(raw)
+                    yield raw
 
 
 def _spans_again(text: bytes) -> list[RawSpan | None]:

@@ -94,11 +94,26 @@ class Database:
         (row,) = self.rows(question, **given)
         return row
 
+    def count(self, question: str, given: dict[str, Any]) -> int:
+        """Return how many rows the answer has; a value that cannot be compared raises `CallspanError`."""
+        try:
+            return int(self.one(f"select count(*) as rows from ({question})", **given)["rows"])  # noqa: S608 - ours
+        except self._error as error:
+            raise CallspanError(str(error).splitlines()[0]) from None
+
     def places(self, question: str, **given: Any) -> Iterator[Placed]:
         """Yield where the spans of an answer stand; it must have trace_id, span_id, file, line_offset, line_number."""
-        for row in self.rows(question, **given):
+        for row in self.stream(question, **given):
             place = Place(Path(row["file"]), row["line_offset"], row["line_number"])
             yield Placed(place, row["trace_id"], row["span_id"])
+
+    def stream(self, question: str, **given: Any) -> Iterator[dict[str, Any]]:
+        """Yield the answer to a question row by row; nothing else may be asked until it is at its end."""
+        cursor = self._connection.execute(question, given or None)
+        names = [column[0] for column in cursor.description or ()]
+        while some := cursor.fetchmany(_FETCHED):
+            for row in some:
+                yield dict(zip(names, row, strict=True))
 
     def close(self) -> None:
         """Let go of memory and disk."""

@@ -1,0 +1,1 @@
+"""Datasets from spans: for fine-tuning, for preferences, for evaluation. Needs `callspan[reading]`."""

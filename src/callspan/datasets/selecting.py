@@ -1,0 +1,122 @@
+"""Which calls a dataset is made of: conditions on the table of spans, and on the feedback about them."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from callspan.datasets.examples import Example
+from callspan.errors import CallspanError
+from callspan.reading.load import Place
+from callspan.reading.rows import Placed, made_of
+from callspan.reports.database import Database
+
+Tree = dict[str, Any]
+
+_CONDITION: Final = re.compile(r"\s*(?P<name>[^<>=!]+?)\s*(?:(?P<sign>>=|<=|!=|=|>|<)\s*(?P<value>.+?)\s*)?")
+_COLUMNS: Final = """
+one.trace_id, one.span_id, file, line_offset, line_number, one.conversation_id, one.step, model, outcome, kind,
+prompt_name, prompt_version, said.name as feedback, said.score as score, said.label as label, said.comment as comment"""
+# Feedback on a root is about all that is below it; of several pieces on one call the newest counts.
+_SAID: Final = """
+select trace_id, span_id, unnest(max_by({{'name': name, 'score': score, 'label': label, 'comment': comment}}, time))
+from (select one.trace_id, one.span_id, given.name, given.score, given.label, given.comment, given.time
+  from feedback given join calls about on about.trace_id = given.about_trace_id and about.span_id = given.about_span_id
+  join calls one on one.trace_id = about.trace_id and (about.is_root or one.span_id = about.span_id) {where})
+group by trace_id, span_id"""
+
+
+class Opinion(NamedTuple):
+    """A condition on feedback: `helpful>=1`, `helpful=up` (a label) or `helpful` (any)."""
+
+    name: str
+    sign: str | None = None
+    value: str | float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Opinion:
+        """Read a condition; raises `CallspanError` for one that cannot be meant."""
+        match = _CONDITION.fullmatch(text)
+        if match is None:
+            raise CallspanError(f"--feedback {text!r}: write a name, as in helpful, helpful>=0.5 or helpful=up")
+        if match["sign"] is None:
+            return cls(match["name"])
+        try:
+            return cls(match["name"], match["sign"], float(match["value"]))
+        except ValueError:
+            if match["sign"] not in ("=", "!="):
+                raise CallspanError(f"--feedback {text!r}: a label is compared with = or !=") from None
+            return cls(match["name"], match["sign"], match["value"])
+
+    def in_sql(self) -> tuple[str, Tree]:
+        """Return the condition on the columns of what was said, and its parameters."""
+        if self.sign is None:
+            return "true", {}
+        column = "said.label" if isinstance(self.value, str) else "said.score"
+        return f"coalesce({column} {self.sign} $opinion, false)", {"opinion": self.value}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What calls must be; no wish is always met. Times are texts such as `2026-11-01` or `2026-11-01 12:00`, in UTC."""
+
+    kinds: tuple[str, ...] = ("llm",)
+    opinion: Opinion | None = None
+    conversation: str | None = None
+    prompt: str | None = None
+    version: str | None = None
+    model: str | None = None
+    since: str | None = None
+    until: str | None = None
+    has_failed: bool | None = None
+    both_opinions: bool = field(default=False, kw_only=True)
+
+    def question(self) -> tuple[str, Tree]:
+        """Return the question to ask a `Database`, and its parameters; `is_wanted` says whether the opinion is met."""
+        wishes = {
+            "list_contains($kinds, one.kind)": ("kinds", list(self.kinds) or None),
+            "one.conversation_id = $conversation": ("conversation", self.conversation),
+            "prompt_name = $prompt": ("prompt", self.prompt),
+            "prompt_version = $version": ("version", self.version),
+            "model = $model": ("model", self.model),
+            "start_time >= $since::timestamptz": ("since", self.since),
+            "start_time < $until::timestamptz": ("until", self.until),
+            "(outcome = 'error') = $has_failed": ("has_failed", self.has_failed),
+        }
+        conditions = [wish for wish, (_, value) in wishes.items() if value is not None]
+        given: Tree = {name: value for name, value in wishes.values() if value is not None}
+        wanted, where = "true", ""
+        if self.opinion is not None:
+            wanted, more = self.opinion.in_sql()
+            given |= {**more, "opinion_name": self.opinion.name}
+            where = "where given.name = $opinion_name"
+            conditions.append("said.name is not null" if self.both_opinions else f"said.name is not null and {wanted}")
+        question = (
+            f"select {_COLUMNS}, {wanted} as is_wanted from calls one left join ({_SAID.format(where=where)}) said"  # noqa: S608
+            " on said.trace_id = one.trace_id and said.span_id = one.span_id"
+            f" where {' and '.join(conditions) or 'true'} order by file, line_offset, line_number"
+        )
+        return question, given
+
+
+def examples(database: Database, selection: Selection) -> Iterator[Example]:
+    """Yield the chosen calls in the order of the files, in bounded memory."""
+    question, given = selection.question()
+    facts: deque[Tree] = deque()
+
+    def placed() -> Iterator[Placed]:
+        for row in database.stream(question, **given):
+            facts.append(row)
+            yield Placed(
+                Place(Path(row["file"]), row["line_offset"], row["line_number"]), row["trace_id"], row["span_id"]
+            )
+
+    for example in made_of(placed(), Example.of):
+        row = facts.popleft()
+        if example is not None:
+            example.facts = row
+            yield example
