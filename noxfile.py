@@ -178,7 +178,7 @@ def backends_mlflow(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure what callspan costs; fails when a ratio that is promised is not reached."""
-    session.install("-e", ".", *group("bench"))
+    session.install("-e", ".[openai]", *group("bench"))
     session.run("python", "-m", "benchmarks.run", *session.posargs)
 
 

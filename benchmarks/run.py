@@ -9,7 +9,7 @@ import argparse
 import json
 import platform
 
-from benchmarks import caller, imports
+from benchmarks import caller, imports, openai_calls
 from benchmarks.report import table
 
 
@@ -20,7 +20,9 @@ def main() -> int:
     parser.add_argument("--starts", type=int, default=15, help="fresh interpreters per import (default 15)")
     parser.add_argument("--json", action="store_true", help="print data instead of the table")
     options = parser.parse_args()
-    rows = caller.measure(bursts=options.bursts, calls=options.calls) + imports.measure(starts=options.starts)
+    rows = caller.measure(bursts=options.bursts, calls=options.calls)
+    rows += openai_calls.measure(bursts=options.bursts, calls=max(options.calls // 4, 2))
+    rows += imports.measure(starts=options.starts)
     ok = all(row.ok for row in rows)
     if options.json:
         print(json.dumps({"python": platform.python_version(), "ok": ok, "rows": [row.as_json() for row in rows]}))

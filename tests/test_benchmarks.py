@@ -6,9 +6,11 @@ import hashlib
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+OPENAI = ("openai chat", "openai embeddings", "openai embeddings, vectors off", "openai stream")
 FLOOR_DIGEST = "ce31d0aa7605a176878ce8493957d3c9a864454ee428e175cdd5dae0ded009ce"
 
 
@@ -37,6 +39,7 @@ def test_the_benchmarks_run():
         "switched off, chat",
         "child of an unsampled root, chat",
         "unsampled root, chat",
+        *(OPENAI if find_spec("openai") else ()),
         "import callspan",
         "from callspan import observe",
     ]

@@ -16,17 +16,21 @@ from callspan.capture.call import Call
 from callspan.guard import guard
 from callspan.model.span import Span
 
-_TICK: Final = 8  # chunks; reading the clock for each one would cost as much as everything else
+_TICK: Final = 16  # chunks; reading the clock for each one would cost as much as everything else
+_COMPACT: Final = 1024  # chunks
 
 
 class Collector(Protocol):
-    """What keeps the chunks of one kind of stream. It may raise: that is noted, and the chunk is lost to the span."""
+    """What keeps the chunks of one kind of stream. It may raise: that is noted, and the chunk is lost to the span.
+
+    One may have a method `fast_add` beside these, which returns an `add` for one stream.
+    """
 
     def add(self, chunk: Any) -> None:
         """Take what is needed of a chunk, which the user may change as soon as this returns."""
 
     def compact(self) -> None:
-        """Keep what is held within its bound; called every few chunks."""
+        """Keep what is held within its bound; called every thousand chunks."""
 
     def is_complete(self) -> bool:
         """Return whether all of the answer has come, asked when the user goes before the stream has ended."""
@@ -65,7 +69,8 @@ class StreamWatch:
         self._finalizers: list[weakref.finalize[..., Any]] = []
         self._closers: list[tuple[weakref.ref[Any], str, Any]] = []
         self._reader: weakref.ref[Any] | None = None
-        self.add = collector.add
+        fast_add = getattr(collector, "fast_add", None)
+        self.add: Callable[[Any], None] = collector.add if fast_add is None else fast_add()
         self.count = 0
         self.is_teed = False
         call.leave()
@@ -87,7 +92,8 @@ class StreamWatch:
             self._last_ns = self._elapsed_ns(call)
             if self._first_ns is None:
                 self._first_ns = self._last_ns
-            self._collector.compact()
+            if not self.count % _COMPACT:
+                self._collector.compact()
 
     def end_with(self, holder: Any, close: str = "close", *, while_reading: bool = True) -> None:
         """End the call when `holder`, the stream or the response around it, is closed or dropped.

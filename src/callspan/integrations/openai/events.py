@@ -107,8 +107,7 @@ class ResponseEvents:
     def compact(self) -> None:
         """Join the pieces of text, and cut off what is beyond the bound."""
         for texts in self._texts.values():
-            if len(texts) > 1024:
-                self._join(texts)
+            self._join(texts)
 
     def _join(self, texts: list[str]) -> str:
         text = "".join([piece for piece in texts if type(piece) is str])
@@ -176,8 +175,7 @@ class MediaEvents:
 
     def compact(self) -> None:
         """Keep the text within its bound."""
-        if len(self._texts) > 1024:
-            self._texts = ["".join(self._texts)[:STREAM_BYTES]]
+        self._texts = ["".join(self._texts)[:STREAM_BYTES]]
 
     def is_complete(self) -> bool:
         """Return whether the last event has come."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from callspan.capture.switch import STREAM_BYTES
 from callspan.integrations.openai.response import Tree, claim_usage, is_client_model, tree_of
 from callspan.model.span import Span
 
-_PIECES: Final = 1024  # texts that are kept apart; joining them for every token would be quadratic
 _ONCE: Final = ("role", "id", "type", "name", "index")  # said once; all other texts are pieces of a longer one
 
 
@@ -30,7 +30,6 @@ class ChatChunks:
     """
 
     __slots__ = (
-        "_append",
         "_choices",
         "_count",
         "_cut",
@@ -49,7 +48,6 @@ class ChatChunks:
         self._count = count
         self._parent = parent
         self._texts: list[Any] = []  # of the first choice
-        self._append: Any = None  # to them; the first chunk has to go the long way
         self._head: Tree = {}
         self._choices: dict[int, Tree] = {}
         self._finished: dict[int, str] = {}
@@ -57,21 +55,36 @@ class ChatChunks:
         self._size = self._cut = 0
 
     def add(self, chunk: Any) -> None:
-        """Take what is new in a chunk: usually one more piece of text of the first choice, and nothing else."""
-        try:
-            (choice,) = chunk.choices
-            fields = choice.__dict__
-            delta = fields["delta"].__dict__
-            text = delta["content"]
-            if text and fields["finish_reason"] is None and delta["tool_calls"] is None and fields["index"] == 0:
-                self._append(text)
-                if fields["logprobs"] is not None:
-                    self._add_logprobs(0, tree_of(fields["logprobs"]))
-                return
-        except (AttributeError, KeyError, TypeError, ValueError):
-            pass  # the first chunk, none or several choices, or not the client's own models
-        self._append = self._texts.append
+        """Take what is new in a chunk."""
         self._add_any(chunk)
+
+    def fast_add(self) -> Callable[[Any], None]:
+        """Return an `add` that is quick for what a chunk usually is: one more piece of text of the first choice."""
+        texts, add_any = self._texts, self._add_any
+        append: Any = None  # the first chunk has to go the long way
+
+        def add(chunk: Any) -> None:
+            nonlocal append
+            try:
+                (choice,) = chunk.choices
+                fields = choice.__dict__
+                delta = fields["delta"].__dict__
+                text = delta["content"]
+                if (
+                    text
+                    and fields["finish_reason"] is None
+                    and delta["tool_calls"] is None
+                    and fields["index"] == 0
+                    and fields["logprobs"] is None
+                ):
+                    append(text)
+                    return
+            except (AttributeError, KeyError, TypeError, ValueError):
+                pass  # the first chunk, none or several choices, or not the client's own models
+            append = texts.append
+            add_any(chunk)
+
+        return add
 
     def _add_any(self, chunk: Any) -> None:
         tree = tree_of(chunk) if is_client_model(type(chunk)) else chunk
@@ -148,8 +161,7 @@ class ChatChunks:
 
     def compact(self) -> None:
         """Join the pieces of text, and cut off what is beyond the bound."""
-        if len(self._texts) > _PIECES:
-            self._join()
+        self._join()
 
     def _join(self) -> str:
         text = "".join([piece for piece in self._texts if type(piece) is str])
@@ -194,9 +206,7 @@ class CompletionChunks(ChatChunks):
 
     __slots__ = ()
 
-    def add(self, chunk: Any) -> None:
-        """Take what is new in a chunk."""
-        self._add_any(chunk)
+    fast_add = None  # type: ignore[assignment]
 
     def _add_choice(self, choice: Tree) -> None:
         super()._add_choice({**choice, "delta": {"content": choice.get("text")}})
