@@ -81,7 +81,7 @@ for name, module in list(sys.modules.items()):
             if isinstance(value, wrapt.FunctionWrapper):
                 left.append((name, key))
             if isinstance(value, type):
-                left += [(name, key, one) for one, held in vars(value).items() if isinstance(held, wrapt.FunctionWrapper)]
+                left += [(name, one) for one, held in vars(value).items() if isinstance(held, wrapt.FunctionWrapper)]
 print(left, len([hook for hook in langchain_core.tracers.context._configure_hooks if "callspan" in hook[0].name]))
 """
     assert run(program) == "[]\n[] 0\n"

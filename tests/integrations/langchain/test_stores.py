@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
@@ -87,7 +86,7 @@ def test_a_store_without_scores_and_a_retriever_without_a_store(spans):
             return cls()
 
     class Fixed(BaseRetriever):
-        def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun):
+        def _get_relevant_documents(self, query, *, run_manager):
             return [Document(query, metadata={"relevance_score": 0.5})]
 
     Plain().as_retriever().invoke("x")

@@ -228,3 +228,15 @@ def test_nothing_is_recorded_while_suppressed_or_below_an_unsampled_root(spans):
 
 def test_spans_are_off_while_callspan_is_off():
     assert naming().invoke({"thing": "sock"}) == "Sock & Co"
+
+
+def test_what_langchain_hides_is_no_span_and_what_is_below_goes_up(spans, watched):
+    naming().invoke({"thing": "sock"})  # the handler is made with the first run
+    spans.clear()
+    handler = watched._handler
+    handler.on_chain_start(None, "x", run_id=1, name="graph")
+    handler.on_chain_start(None, "x", run_id=2, parent_run_id=1, name="__start__", tags=["langsmith:hidden"])
+    handler.on_chain_start(None, "x", run_id=3, parent_run_id=2, name="node")
+    for run_id in (3, 2, 1):
+        handler.on_chain_end("y", run_id=run_id)
+    assert tree(spans) == "chain graph\n  chain node"

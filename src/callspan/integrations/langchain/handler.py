@@ -61,6 +61,9 @@ class Handler:
                 parent = self.runs.find(parent_id)
                 around = parent.metadata if type(parent) is Run else None
             site = request.chain_site(name, told.get("run_type"), tags, metadata, around)
+            if site is request.HIDDEN:
+                self.runs.hide(run_id, parent)
+                return
             run = self.runs.open(site, run_id, parent, tags, metadata)
             if run is None:
                 return

@@ -59,11 +59,16 @@ def chain_site(name: str, run_type: Any, tags: Any, metadata: Any, around: Any) 
         return PARSER
     word = None
     for tag in tags or ():
-        if type(tag) is str:
-            if tag.startswith("graph:step:"):
-                return NODE
-            if tag.startswith(("seq:step:", "map:key:")):
-                word = STEP
+        if type(tag) is not str:
+            continue
+        if tag == "langsmith:hidden":
+            return HIDDEN
+        if tag.startswith("graph:step:"):
+            word = NODE
+        elif word is None and tag.startswith(("seq:step:", "map:key:")):
+            word = STEP
+    if word is NODE:
+        return NODE
     if metadata:
         agent = metadata.get("lc_agent_name")
         if type(agent) is str and agent == name:
@@ -220,6 +225,7 @@ def read_agent(span: Span, facts: Facts) -> None:
 
 
 CHAIN: Final = Site("chain", "chain")
+HIDDEN: Final = Site("hidden", "chain")  # what LangChain itself calls so: no span, and what is below goes up one
 STEP: Final = Site("step", "chain", component="step")
 NODE: Final = Site("node", "chain", component="node")
 PROMPT: Final = Site("prompt", "chain", component="prompt")

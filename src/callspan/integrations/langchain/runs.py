@@ -90,21 +90,38 @@ class Unrecorded:
             set_context(merged(get_context(), self.own))
 
 
+class Hidden:
+    """A run that LangChain hides: what it starts is below the run that started it."""
+
+    __slots__ = ("parent",)
+
+    def __init__(self, parent: Run | Unrecorded | None) -> None:
+        """Stand for the parent."""
+        self.parent = parent
+
+
 class Runs:
     """All open runs, at most `limit`: the oldest are then ended as incomplete. Safe from any thread, without a lock."""
 
     def __init__(self, limit: int = OPEN_RUNS) -> None:
         """Start with none."""
         self._limit = limit
-        self._open: dict[Any, Run | Unrecorded] = {}
+        self._open: dict[Any, Run | Unrecorded | Hidden] = {}
 
     def __len__(self) -> int:
         """Return how many runs are open."""
         return len(self._open)
 
     def find(self, run_id: Any) -> Run | Unrecorded | None:
-        """Return an open run; None for no ID, too."""
-        return self._open.get(_key(run_id)) if run_id is not None else None
+        """Return an open run, that of the parent for a hidden one; None for no ID, too."""
+        if run_id is None:
+            return None
+        found = self._open.get(_key(run_id))
+        return found.parent if isinstance(found, Hidden) else found
+
+    def hide(self, run_id: Any, parent: Run | Unrecorded | None) -> None:
+        """Let a run's parent stand for it until it ends."""
+        self._put(_key(run_id), Hidden(parent))
 
     def open(
         self,
@@ -163,7 +180,7 @@ class Runs:
             parent.below.pop(identity, None)
         return run
 
-    def _put(self, identity: Any, run: Run | Unrecorded) -> None:
+    def _put(self, identity: Any, run: Run | Unrecorded | Hidden) -> None:
         self._open[identity] = run
         while len(self._open) > self._limit:
             try:

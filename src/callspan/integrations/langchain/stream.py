@@ -1,7 +1,7 @@
 """What comes back piece by piece: how many pieces, when the first one came, and the text so far.
 
-LangChain puts the pieces together itself and tells the whole at the end. The text is kept for the ends at which it tells
-nothing, or not in all versions: a stream that fails, is cancelled or given up.
+LangChain puts the pieces together itself and tells the whole at the end. The text is kept for the ends at which it
+tells nothing, or not in all versions: a stream that fails, is cancelled or given up.
 """
 
 from __future__ import annotations
