@@ -3,6 +3,7 @@
 nox                      what every change must pass: lint, types, tests and coverage on this Python, the build
 nox -s tests             all supported Pythons (those that are on the machine) x openai none, 1, 2, 3
 nox -s tests-3.12 -- tests/model -k prompt
+nox -s langchain         LangChain and LangGraph, oldest and newest core
 nox -s llama_index       LlamaIndex, oldest and newest core
 nox -s oldest            the oldest dependencies that are promised to work
 nox -s faults -- 20      the fault cases, 20 times
@@ -29,6 +30,7 @@ CLASSIFIED = [match[1] for line in PROJECT["classifiers"] if (match := re.search
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = CLASSIFIED if RUNNING in CLASSIFIED else [*CLASSIFIED, RUNNING]
 OPENAI = ["none", "1", "2", "3"]  # major versions; all are supported
+LANGCHAIN = ["oldest", "newest"]
 LLAMA_INDEX = ["oldest", "newest"]  # its package for OpenAI needs openai below 3: an environment of its own
 
 os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
@@ -40,6 +42,7 @@ nox.options.sessions = [
     "lint",
     "types",
     f"tests-{RUNNING}(openai='{OPENAI[-1]}')",
+    *(f"langchain-{RUNNING}(core='{core}')" for core in LANGCHAIN),
     *(f"llama_index-{RUNNING}(core='{core}')" for core in LLAMA_INDEX),
     "coverage",
     "build",
@@ -96,18 +99,37 @@ def tests(session: nox.Session, openai: str) -> None:
 
 
 @nox.session(python=PYTHONS)
+@nox.parametrize("core", LANGCHAIN)
+def langchain(session: nox.Session, core: str) -> None:
+    """Run the tests of LangChain and LangGraph with the oldest or newest langchain-core, and measure coverage."""
+    session.install("-e", ".", pinned("langchain", core), *group("langchain"), *group("test"))
+    run_framework(session, f"langchain-{core}", "tests/integrations/langchain", "tests/examples/test_langchain.py")
+
+
+@nox.session(python=PYTHONS)
 @nox.parametrize("core", LLAMA_INDEX)
 def llama_index(session: nox.Session, core: str) -> None:
     """Run the tests of LlamaIndex with the oldest or newest version of its core, and measure coverage."""
-    (extra,) = PROJECT["optional-dependencies"]["llama-index"]
-    pinned = extra.replace(">=", "==") + ".0" if core == "oldest" else extra
-    session.install("-e", ".", pinned, *group("llama_index"), *group("test"))
-    data = ROOT / f".coverage.llama_index-{session.python}-{core}"
+    session.install("-e", ".", pinned("llama-index", core), *group("llama_index"), *group("test"))
+    folders = ["tests/integrations/llama_index", "tests/examples/test_llama_index_rag.py"]
+    run_framework(session, f"llama_index-{core}", *folders)
+
+
+def pinned(extra: str, core: str) -> str:
+    """Return what an extra asks for, at its lower bound where the oldest is wanted."""
+    (requirement,) = PROJECT["optional-dependencies"][extra]
+    if core == "newest":
+        return requirement
+    bound = requirement.replace(">=", "==")
+    return bound if bound.count(".") == 2 else f"{bound}.0"
+
+
+def run_framework(session: nox.Session, name: str, *folders: str) -> None:
+    """Run the tests of a framework and measure coverage. Older versions warn of what they do themselves."""
+    data = ROOT / f".coverage.{name}-{session.python}"
     for stale in ROOT.glob(f"{data.name}.*"):
         stale.unlink()
     session.env["COVERAGE_FILE"] = str(data)
-    folders = ["tests/integrations/llama_index", "tests/examples/test_llama_index_rag.py"]
-    # Its older versions warn of what they do themselves.
     session.run("coverage", "run", "-m", "pytest", "-W", "ignore", *(session.posargs or folders))
 
 
