@@ -181,6 +181,17 @@ def test_a_dry_run_changes_nothing(tmp_path, capsys):
     living.let_go()
 
 
+def test_a_part_that_holds_something_else_does_not_keep_anybody_waiting(tmp_path, capsys):
+    dead = left_behind(tmp_path / "spool", "a")
+    (dead / "notes.txt").write_text("mine")
+    began = time.monotonic()
+    assert main(["replay", "spool", "--exporter", "file"]) == 0
+    assert main(["replay", "spool", "--exporter", "file"]) == 0
+    assert time.monotonic() - began < 20
+    assert capsys.readouterr().out == "file: 1 of 1 span delivered\nfile: 0 of 0 spans delivered\n"
+    assert (dead / "notes.txt").read_text() == "mine"
+
+
 def test_an_empty_spool_is_no_failure(tmp_path, capsys):
     (tmp_path / "spool").mkdir()
     assert main(["replay", "spool", "--exporter", "file"]) == 0

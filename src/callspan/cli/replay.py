@@ -81,11 +81,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _deliver(spool_dir: Path, arguments: argparse.Namespace) -> int:
-    from callspan.pipeline.replay import Replay, parts_of  # noqa: PLC0415 - not for --help
+    from callspan.pipeline.gate import Gate  # noqa: PLC0415 - not for --help, all of them
+    from callspan.pipeline.replay import Replay, parts_of  # noqa: PLC0415
 
     in_use = sum(part.in_use for part in parts_of(spool_dir))
     wanted = settings.read(exporters=arguments.exporter or None)
-    replay = Replay(spool_dir, _exporters(wanted, arguments), capture_content=wanted.capture_content)
+    gate = Gate(wanted.redact, capture_content=wanted.capture_content)
+    replay = Replay(spool_dir, _exporters(wanted, arguments), gate)
     progress = Progress(arguments.color)
     is_interrupted = False
     try:

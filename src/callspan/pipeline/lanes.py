@@ -10,6 +10,7 @@ from callspan.exporters.contract import Exporter
 from callspan.model.resource import Resource
 from callspan.model.span import Span
 from callspan.pipeline.durable import DurableLane
+from callspan.pipeline.gate import Gate
 from callspan.pipeline.lane import Lane
 from callspan.pipeline.sender import SenderLane
 from callspan.pipeline.spool import Spool
@@ -27,23 +28,24 @@ class Lanes:
         max_spans: int,
         max_bytes: int,
         spool: SpoolSettings | None = None,
-        check: Callable[[Span], bool] = lambda _: True,
+        gate: Gate | None = None,
     ) -> None:
         """Give local exporters a plain lane, all others one with a sender thread, and with a `spool` if there is one.
 
-        `check` lets what comes back from the spool through the gate.
+        What comes back from the spool passes the `gate`.
         """
+        gate = gate or Gate()
 
         def lane(exporter: Exporter, name: str) -> Lane:
             if getattr(exporter, "local", False):
                 return Lane(exporter, name, resource)
             if spool is None or not getattr(exporter, "durable", True):
                 return SenderLane(exporter, name, resource, quiet, max_spans, max_bytes)
-            return DurableLane(exporter, name, resource, quiet, check, max_spans, max_bytes)
+            return DurableLane(exporter, name, resource, quiet, gate.lets_pass, max_spans, max_bytes)
 
         self._lanes = [lane(exporter, name) for name, exporter in named(exporters)]
         durable = [lane for lane in self._lanes if isinstance(lane, DurableLane)]
-        self.spool = Spool(spool, resource, durable) if spool is not None and durable else None
+        self.spool = Spool(spool, resource, durable, gate) if spool is not None and durable else None
         # Those that only queue come first: a disk that hangs does not keep spans from the network.
         self._in_order = sorted(self._lanes, key=lambda lane: not isinstance(lane, SenderLane))
 

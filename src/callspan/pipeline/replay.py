@@ -71,14 +71,14 @@ def _part(path: Path) -> Part:
 class Replay:
     """Delivers the parts of a spool that belong to no running process to exporters, local ones too."""
 
-    def __init__(self, spool_dir: Path, exporters: Sequence[Exporter], *, capture_content: bool = True) -> None:
-        """Prepare; nothing is taken over yet."""
-        gate = Gate(capture_content=capture_content)
+    def __init__(self, spool_dir: Path, exporters: Sequence[Exporter], gate: Gate | None = None) -> None:
+        """Prepare; nothing is taken over yet. Everything passes the `gate`."""
+        gate = gate or Gate()
         self._lanes = [
             DurableLane(exporter, name, Resource(), nullcontext, gate.lets_pass) for name, exporter in named(exporters)
         ]
         settings = SpoolSettings(spool_dir, max_age_s=math.inf)  # whoever asks for them wants the old ones, too
-        self._spool = Spool(settings, Resource(), self._lanes, most_adopted=_MOST_ADOPTED)
+        self._spool = Spool(settings, Resource(), self._lanes, gate, most_adopted=_MOST_ADOPTED)
 
     def run(self, patience_s: float, on_progress: Callable[[Replay], None] = lambda _: None) -> bool:
         """Deliver; return whether all went out. Gives up after `patience_s` seconds in which nothing moved.

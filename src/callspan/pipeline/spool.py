@@ -21,9 +21,9 @@ from callspan.model.resource import Resource
 from callspan.model.span import Span
 from callspan.pipeline.durable import DurableLane
 from callspan.pipeline.folders import Folder
+from callspan.pipeline.gate import Gate
 from callspan.pipeline.locks import is_folder
 from callspan.pipeline.readers import Place
-from callspan.pipeline.redaction import redact_resource
 from callspan.pipeline.segments import Segment
 from callspan.pipeline.spool_settings import SpoolSettings
 
@@ -46,6 +46,7 @@ class Spool:
         settings: SpoolSettings,
         resource: Resource,
         lanes: Sequence[DurableLane],
+        gate: Gate,
         *,
         most_adopted: int = _MOST_ADOPTED,
         clock: Callable[[], float] = time.time,
@@ -55,6 +56,7 @@ class Spool:
         self._spool_dir = settings.spool_dir
         self._resource = resource
         self._lanes = lanes
+        self._clean_resource = gate.clean_resource
         self._most_adopted = most_adopted
         self._clock = clock
         self._own: Folder | None = None
@@ -194,23 +196,20 @@ class Spool:
     # -- what dead processes left --------------------------------------------------------------------------------------
 
     def look_around(self) -> int:
-        """Adopt folders without an owner, as many as there may be at a time; return how many were found."""
-        began, found, others = time.monotonic(), 0, 0
+        """Adopt folders without an owner, as many as there may be at a time; return how many have spans."""
+        began, before, others = time.monotonic(), len(self._adopted), 0
         known = {folder.path.name for folder in self._folders()}
         with os.scandir(self._spool_dir) as entries:
             for entry in islice(entries, _MOST_ENTRIES):
                 if entry.name in known or not is_folder(entry):
                     continue
-                if len(self._adopted) >= self._most_adopted or time.monotonic() - began > _LOOKING_S:
-                    others += 1
-                elif self._adopt(Path(entry.path)):
-                    found += 1
-                else:
+                may_adopt = len(self._adopted) < self._most_adopted and time.monotonic() - began <= _LOOKING_S
+                if not may_adopt or not self._adopt(Path(entry.path)):
                     others += 1
         self._others = others
         now = time.monotonic()
         self._look_at = now + max(_LOOK_S, 100 * (now - began))
-        return found
+        return len(self._adopted) - before
 
     def _adopt(self, path: Path) -> bool:
         """Take a folder over; False when it has an owner, or is not for us."""
@@ -239,7 +238,7 @@ class Spool:
         while folder.segments and self._is_too_old(folder.segments[0]):
             self._miss(folder, folder.segments[0])
         for segment in folder.segments:
-            segment.resource = redact_resource(segment.resource)
+            segment.resource = self._clean_resource(segment.resource)
 
     def _miss(self, folder: Folder, segment: Segment) -> None:
         """Drop a file that nobody has begun to read."""

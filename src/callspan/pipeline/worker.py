@@ -54,7 +54,7 @@ class Pipeline:
         """Prepare; no thread is started, no exporter called and no spool touched before the first span."""
         self._gate = gate or Gate()
         clean = self._gate.clean_resource(resource)
-        self.lanes = Lanes(exporters, clean, quiet, max_spans, max_bytes, spool, self._gate.lets_pass)
+        self.lanes = Lanes(exporters, clean, quiet, max_spans, max_bytes, spool, self._gate)
         self.buffer = Buffer(self._attend, max_spans, max_bytes)
         self.offer = self.buffer.offer
         self._quiet = quiet
