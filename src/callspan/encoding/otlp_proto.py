@@ -26,6 +26,7 @@ from callspan.encoding.outline import (
     trace_state,
 )
 from callspan.encoding.protobuf import (
+    SMALL,
     field,
     int64,
     pack_double,
@@ -122,16 +123,16 @@ def _pairs(tag: bytes, told: Mapping[str, Any], depth: int = MAX_DEPTH) -> bytes
     for key, value in told.items():
         head, seen = _known.get(key) or _learn(key)
         kind = type(value)
-        if kind is str and len(value) > _SHORT_VALUE:
+        if (kind is str and len(value) <= _SHORT_VALUE) or (kind is float and value):  # 0.0 and -0.0 are one key
+            parts += (tag, seen.get(value) or _remember(seen, head, value))
+        elif kind is int and 0 <= value < 2**63:
+            data = SMALL[value] if value < 2048 else varint(value)
+            parts += (tag, varint(len(head) + 2 + len(data)), head, SMALL[1 + len(data)], _INT, data)
+        elif kind is str:
             data = value.encode() if value.isascii() else utf8(value)
             length = varint(len(data))
             size = varint(1 + len(length) + len(data))
             parts += (tag, varint(len(head) + len(size) + 1 + len(length) + len(data)), head, size, _1, length, data)
-        elif kind is int and 0 <= value < 2**63:
-            data = varint(value)
-            parts += (tag, varint(len(head) + 2 + len(data)), head, varint(1 + len(data)), _INT, data)
-        elif kind is str or (kind is float and value):  # 0.0 and -0.0 are the same to a dictionary
-            parts += (tag, seen.get(value) or _remember(seen, head, value))
         else:
             body = _any_value(value, depth)
             size = varint(len(body))

@@ -28,7 +28,8 @@ def _varint(number: int) -> bytes:
     return bytes(data)
 
 
-_SMALL: Final = tuple(map(_varint, range(2048)))
+SMALL: Final = tuple(map(_varint, range(2048)))
+"""What `varint` returns for small numbers, for loops that cannot afford the call."""
 _large: Final = lru_cache(maxsize=2048)(_varint)
 
 
@@ -38,7 +39,7 @@ def varint(number: int) -> bytes:
     >>> varint(300).hex()
     'ac02'
     """
-    return _SMALL[number] if number < 2048 else _large(number)
+    return SMALL[number] if number < 2048 else _large(number)
 
 
 def int64(number: int) -> bytes:
