@@ -1,7 +1,7 @@
 """The reference: what a careful user of the OpenTelemetry SDK writes by hand to see inputs and outputs.
 
-`start_as_current_span`, `json.dumps` of the bound arguments and of the result, the default `BatchSpanProcessor`. The
-exporter behind it does nothing, so that only the calling thread's share is compared.
+`start_as_current_span`, `json.dumps` of the bound arguments and of the result, the default `BatchSpanProcessor`. Where
+only the calling thread's share is compared, the exporter behind it does nothing.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class NoExporter(SpanExporter):
 class Reference:
     """An SDK pipeline with its defaults, and decorators that record through it."""
 
-    def __init__(self) -> None:
-        """Start the pipeline."""
+    def __init__(self, exporter: SpanExporter | None = None) -> None:
+        """Start the pipeline; without an exporter, what is recorded goes nowhere."""
         self._provider = TracerProvider(resource=Resource.create({"service.name": "bench"}))
-        self._provider.add_span_processor(BatchSpanProcessor(NoExporter()))
+        self._provider.add_span_processor(BatchSpanProcessor(exporter or NoExporter()))
         self._tracer = self._provider.get_tracer("bench")
 
     def flush(self) -> None:

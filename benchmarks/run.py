@@ -9,7 +9,7 @@ import argparse
 import json
 import platform
 
-from benchmarks import caller, imports, openai_calls
+from benchmarks import caller, delivery, imports, openai_calls
 from benchmarks.report import table
 
 
@@ -18,11 +18,14 @@ def main() -> int:
     parser.add_argument("--bursts", type=int, default=30, help="rounds over all contestants (default 30)")
     parser.add_argument("--calls", type=int, default=200, help="calls in a burst (default 200)")
     parser.add_argument("--starts", type=int, default=15, help="fresh interpreters per import (default 15)")
+    parser.add_argument("--spans", type=int, default=20_000, help="spans that are delivered in a round (default 20000)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of delivery (default 3)")
     parser.add_argument("--json", action="store_true", help="print data instead of the table")
     options = parser.parse_args()
     rows = caller.measure(bursts=options.bursts, calls=options.calls)
     rows += openai_calls.measure(bursts=options.bursts, calls=max(options.calls // 4, 2))
     rows += imports.measure(starts=options.starts)
+    rows += delivery.measure(spans=options.spans, rounds=options.rounds)
     ok = all(row.ok for row in rows)
     if options.json:
         print(json.dumps({"python": platform.python_version(), "ok": ok, "rows": [row.as_json() for row in rows]}))

@@ -21,6 +21,7 @@ def test_the_floor_is_frozen():
 
 def test_the_benchmarks_run():
     command = [sys.executable, "-m", "benchmarks.run", "--json", "--bursts", "1", "--calls", "2", "--starts", "1"]
+    command += ["--spans", "400", "--rounds", "1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout, done.stderr
     told = json.loads(done.stdout)
@@ -42,6 +43,11 @@ def test_the_benchmarks_run():
         *(OPENAI if find_spec("openai") else ()),
         "import callspan",
         "from callspan import observe",
+        "delivery, all CPU",
+        "the same without the gate",
+        "on the wire",
+        "lost of a burst of 400",
+        "nobody listens, calling thread",
     ]
     for row in told["rows"]:
         assert row["medians"]["callspan"] >= 0

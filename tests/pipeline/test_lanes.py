@@ -36,6 +36,8 @@ def test_local_exporters_share_the_worker_and_others_have_senders():
         def export(self, batch: Any) -> None: ...
         def close(self) -> None: ...
 
+    assert lanes(Keeping("a"), Nameless()).has_local
+    assert not lanes(Nameless()).has_local
     made = list(lanes(Keeping("a"), Keeping("b", local=False), Nameless()))
     assert [(lane.name, type(lane)) for lane in made] == [("a", Lane), ("b", SenderLane), ("Nameless", SenderLane)]
 
@@ -110,6 +112,7 @@ def test_what_remains_has_its_reason():
     while list(made)[1].trouble is None and time.monotonic() < deadline:
         time.sleep(0.001)
     made.warn()
+    assert made.is_in_trouble
     assert made.tell(0, 0) == []
     assert made.tell(0, 1) == ["retrying: HTTP 503"]
     made.hurry(is_last=True)

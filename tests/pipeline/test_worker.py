@@ -20,7 +20,7 @@ from callspan.pipeline import worker
 from callspan.pipeline.counters import FlushResult
 from callspan.pipeline.gate import Gate
 from callspan.pipeline.worker import Pipeline
-from odd_exporters import Answering, Blocking, Calling, Keeping
+from odd_exporters import Answering, Blocking, Calling, Keeping, Retrying
 from spans import finished
 
 made: list[Pipeline] = []
@@ -264,6 +264,23 @@ def test_a_flush_goes_on_while_any_exporter_moves():
     of.flush(5, stall_s=0.3)
     assert len(slow.spans) == 2000  # in four batches, which takes longer than the patience with the dead one
     conserved(of)
+
+
+def test_what_is_prepared_for_an_exporter_out_of_order_is_no_progress(monkeypatch):
+    retrying = Retrying(1_000_000)
+    of = pipeline(retrying)
+    offer(of)
+    wait_until(lambda: next(iter(of.lanes)).trouble is not None)
+
+    def slowly(span: Any) -> bool:
+        time.sleep(0.02)
+        return True
+
+    monkeypatch.setattr(of, "_make_ready", slowly)
+    offer(of, 5_000)
+    start = time.monotonic()
+    assert of.flush(5, stall_s=0.2).remaining == 5_001
+    assert 0.2 <= time.monotonic() - start < 2  # and not the 100 seconds that preparing them takes
 
 
 def test_a_flush_says_what_was_lost_since_the_last_one():

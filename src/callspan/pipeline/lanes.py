@@ -82,6 +82,16 @@ class Lanes:
         """Grows whenever a lane is done with anything."""
         return sum(lane.settled for lane in self._lanes)
 
+    @property
+    def is_in_trouble(self) -> bool:
+        """Whether one of them could not deliver when it last tried."""
+        return any(lane.trouble is not None for lane in self._lanes)
+
+    @property
+    def has_local(self) -> bool:
+        """Whether the worker writes to any exporter itself."""
+        return any(not isinstance(lane, SenderLane) for lane in self._lanes)
+
     def thread_ids(self) -> Iterator[int | None]:
         """Name the senders' threads."""
         for lane in self._lanes:

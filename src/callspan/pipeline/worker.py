@@ -226,8 +226,8 @@ class Pipeline:
         return self.lanes.settled + self.buffer.dropped
 
     def _progress(self) -> int:
-        """Grows whenever anything moves."""
-        return self.buffer.taken + self.lanes.moved
+        """Return what changes when anything moves; what is prepared for a lane that is in trouble gets nowhere."""
+        return self.lanes.moved + (0 if self.lanes.is_in_trouble else self.buffer.taken)
 
     @property
     def is_closed(self) -> bool:
@@ -274,7 +274,9 @@ class Pipeline:
     def _close_local(self, keep: Collection[Exporter], deadline: float) -> None:
         """Close what the worker writes to, unless it is still writing and does not stop."""
         lock = self._step_lock
-        if self._stepping_id == threading.get_ident() or not lock.acquire(timeout=max(deadline - time.monotonic(), 0)):
+        if not self.lanes.has_local or self._stepping_id == threading.get_ident():
+            return
+        if not lock.acquire(timeout=max(deadline - time.monotonic(), 0)):
             return
         try:
             self.lanes.close_local(keep)
