@@ -132,6 +132,19 @@ def test_the_slowest_lane_decides_what_is_settled():
     made.close_senders((), 0.0)
 
 
+def test_to_drop_what_there_is_no_room_for_is_not_to_move():
+    blocked = Blocking()
+    made = lanes(blocked)
+    made.deliver(some(1), always)
+    deadline = time.monotonic() + 5
+    while not blocked.entered.is_set() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    made.deliver(some(150), always)  # the queue holds a hundred
+    assert (made.settled, made.moved) == (50, 0)
+    blocked.released.set()
+    made.close_senders((), 0.0)
+
+
 def test_exporters_to_keep_are_told_by_identity():
     class Equal(Keeping):
         def __eq__(self, other: object) -> bool:

@@ -79,8 +79,8 @@ class Lanes:
 
     @property
     def moved(self) -> int:
-        """Grows whenever a lane is done with anything."""
-        return sum(lane.settled for lane in self._lanes)
+        """Grows whenever a lane is done with anything, other than that it had no room for it."""
+        return sum(lane.settled - lane.overflowed for lane in self._lanes)
 
     @property
     def is_in_trouble(self) -> bool:
