@@ -20,7 +20,8 @@ class Filter:
     def wants(self, row: Row) -> bool:
         """Return whether the span meets every wish."""
         return (
-            (not self.kinds or row.kind in self.kinds)
+            row.is_found
+            and (not self.kinds or row.kind in self.kinds)
             and (not self.errors or row.outcome == "error")
             and (self.conversation_id is None or row.conversation_id == self.conversation_id)
         )

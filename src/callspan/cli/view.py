@@ -8,7 +8,7 @@ import gc
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,9 +20,12 @@ from callspan.drawing.contents import contents
 from callspan.drawing.shown import Shown, Totals, TraceOfRows
 from callspan.drawing.terminal import Piece, Terminal
 from callspan.drawing.tree import Contents, TreePrinter, flow, tokens_in_words
+from callspan.errors import ReadError
 from callspan.model.kinds import KINDS, Kind, resolve
 from callspan.reading.files import LoadReport, files_of
+from callspan.reading.otlp import RawSpan
 from callspan.reading.rows import Row, load_rows, records_of
+from callspan.reading.searching import search_for
 from callspan.reading.trees import build_traces
 
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ examples:
   callspan view traces.jsonl --slowest --limit 5
   callspan view traces.jsonl --conversation c-42 --io
   callspan view traces.jsonl --trace 5b8aa5a2 --io --full
+  callspan view traces.jsonl --search "blue socks" --io
+  callspan view --follow                  new traces as they end
   callspan view traces/ --kind llm --kind tool
   callspan view traces.jsonl --kind llm --json | jq .usage
   ssh server cat traces.jsonl.gz | callspan view -
@@ -65,9 +70,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"files or folders of spans, - for stdin (default: {_DEFAULT_PATH}, where callspan writes by default)",
     )
     parser.add_argument("--io", action="store_true", help="show inputs and outputs: messages, documents, arguments")
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help="go on with what is written from now on, until Ctrl-C; --limit first shows some",
+    )
     parser.add_argument("--full", action="store_true", help="with --io, do not cut long texts")
     which = parser.add_argument_group("which traces")
     which.add_argument("--trace", type=_prefix, metavar="ID", help="whose ID starts like this")
+    which.add_argument(
+        "--search", metavar="TEXT", help="with a span that has this in its name, inputs, outputs or other attributes"
+    )
     which.add_argument("--conversation", metavar="ID", help="with a span of this conversation")
     which.add_argument(
         "--kind",
@@ -96,8 +109,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Read, choose and print. Returns 0, or 1 when nothing could be read. Raises `ReadError` for a missing path."""
     with tempfile.TemporaryDirectory(prefix="callspan-view-") as folder, _no_collector():
+        if arguments.follow:
+            return _follow(arguments)
         files = [file for path in arguments.paths for file in files_of(_from_stdin(folder) if path == "-" else path)]
         return _view(files, arguments)
+
+
+def _follow(arguments: argparse.Namespace) -> int:
+    """Show the traces that end from now on; `--limit` shows some of those that are there, first."""
+    from callspan.cli.follow import follow  # noqa: PLC0415 - few ask for it
+
+    wanted = _filter(arguments)
+    if arguments.limit is not None:
+        with contextlib.suppress(ReadError):
+            _view([file for path in arguments.paths for file in files_of(path)], arguments)
+
+    def show(traces: list[TraceOfRows]) -> None:
+        chosen = [Shown.of(trace, wanted.kinds) for trace in traces if wanted.finds(trace)]
+        if arguments.json:
+            _print_json(chosen)
+        else:
+            _print_trees(chosen, arguments)
+
+    follow(arguments.paths, show, arguments.trace or "", _search(arguments))
+    return 0
+
+
+def _filter(arguments: argparse.Namespace) -> Filter:
+    return Filter(arguments.conversation, frozenset(arguments.kind), arguments.errors)
+
+
+def _search(arguments: argparse.Namespace) -> Callable[[RawSpan], bool] | None:
+    return search_for(arguments.search) if arguments.search else None
 
 
 @contextlib.contextmanager
@@ -114,8 +157,8 @@ def _no_collector() -> Iterator[None]:
 
 def _view(files: list[Path], arguments: argparse.Namespace) -> int:
     report = LoadReport()
-    wanted = Filter(arguments.conversation, frozenset(arguments.kind), arguments.errors)
-    traces = build_traces(load_rows(files, report, arguments.trace or ""))
+    wanted = _filter(arguments)
+    traces = build_traces(load_rows(files, report, arguments.trace or "", _search(arguments)))
     found = [trace for trace in traces if wanted.finds(trace)]
     complain("view", report)
     if not report.read:
@@ -129,7 +172,9 @@ def _view(files: list[Path], arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json(chosen)
     else:
-        _print_trees(chosen, found, arguments)
+        terminal = _print_trees(chosen, arguments)
+        for line in flow(_summary(chosen, found, arguments), terminal):
+            terminal.print(line)
     return 0
 
 
@@ -139,7 +184,7 @@ def _print_json(chosen: Iterable[Shown]) -> None:
             sys.stdout.write(record.to_json() + "\n")
 
 
-def _print_trees(chosen: list[Shown], found: list[TraceOfRows], arguments: argparse.Namespace) -> None:
+def _print_trees(chosen: list[Shown], arguments: argparse.Namespace) -> Terminal:
     terminal = Terminal(sys.stdout, color=arguments.color)
     columns = measure(chosen, terminal)
     digits = _digits(part.trace.trace_id for part in chosen)
@@ -148,8 +193,7 @@ def _print_trees(chosen: list[Shown], found: list[TraceOfRows], arguments: argpa
     for part in chosen:
         printer.print(part)
         terminal.print()
-    for line in flow(_summary(chosen, found, arguments), terminal):
-        terminal.print(line)
+    return terminal
 
 
 def _contents_of(chosen: Iterable[Shown], terminal: Terminal, *, full: bool) -> Contents:

@@ -106,6 +106,7 @@ class Row:
     feedback_annotator: str | None = None
     feedback_id: str | None = None
     feedback_key: str | None = None
+    is_found: bool = True  # False where a search was made and this is not it
 
     @property
     def duration_ns(self) -> int:
@@ -121,11 +122,22 @@ class Placed(NamedTuple):
     span_id: str
 
 
-def load_rows(files: Iterable[Path | Segment], report: LoadReport, trace_prefix: str = "") -> Iterator[Row]:
-    """Yield a row for every span of the files, or for those of traces whose ID starts with the prefix."""
+def load_rows(
+    files: Iterable[Path | Segment],
+    report: LoadReport,
+    trace_prefix: str = "",
+    finds: Callable[[RawSpan], bool] | None = None,
+) -> Iterator[Row]:
+    """Yield a row for every span of the files, or for those of traces whose ID starts with the prefix.
+
+    `finds` is a search: each row says whether its span is found.
+    """
     for place, raw in raw_spans(files, report):
         if raw.trace_id.startswith(trace_prefix):
-            yield _row(place, raw)
+            row = _row(place, raw)
+            if finds is not None:
+                row.is_found = finds(raw)
+            yield row
 
 
 def records_of(rows: Iterable[Row | Placed]) -> Iterator[SpanRecord | None]:
