@@ -12,9 +12,10 @@ import pytest
 import callspan
 
 NAMES = """
-    CallspanError ConfigurationError FlushResult PromptError PromptTemplate Redaction __version__ agent chain configure
-    context conversation current_span embedding evaluator extract feedback flush guardrail inject instrument llm observe
-    prompt reranker retriever shutdown span stats suppress tool tracer_provider uninstrument using_prompt
+    CallspanError ConfigurationError FlushResult PromptError PromptStore PromptTemplate Redaction __version__ agent
+    chain configure context conversation current_span embedding evaluator extract feedback flush guardrail inject
+    instrument llm observe prompt reranker retriever shutdown span stats suppress tool tracer_provider uninstrument
+    using_prompt
 """.split()  # noqa: SIM905 - as in the page
 
 

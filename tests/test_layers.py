@@ -49,15 +49,27 @@ ARROWS: dict[str, set[str]] = {
     "drawing": GROUND | {"reading", "model"},
     "evaluation": GROUND | {"reading", "model"},
     "reports": GROUND | {"reading", "model"},
+    "prompts": GROUND | {"model"},
     "datasets": GROUND | {"reports", "reading", "model"},
     "analysis": GROUND | {"evaluation", "reading", "model"},
     "cli": GROUND
-    | {"analysis", "datasets", "evaluation", "reports", "drawing", "reading", "model", "pipeline", "exporters"},
+    | {
+        "analysis",
+        "datasets",
+        "evaluation",
+        "prompts",
+        "reports",
+        "drawing",
+        "reading",
+        "model",
+        "pipeline",
+        "exporters",
+    },
     "__main__": {"cli"},
     # what starts by itself
     "autostart": GROUND | {"runtime", "integrations"},
     # the front door, and what tests are written with
-    "__init__": GROUND | DELIVERY | RECORDING | {"runtime", "testing"},
+    "__init__": GROUND | DELIVERY | RECORDING | {"prompts", "runtime", "testing"},
     "testing": GROUND | DELIVERY | RECORDING | {"runtime", "reading"},
     "testing_pytest": GROUND | {"testing"},
 }

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from callspan.model.prompt import PromptTemplate, prompt
     from callspan.pipeline.counters import FlushResult
     from callspan.policy import Redaction
+    from callspan.prompts.store import PromptStore
     from callspan.runtime import configure, flush, shutdown, stats
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "ConfigurationError",
     "FlushResult",
     "PromptError",
+    "PromptStore",
     "PromptTemplate",
     "Redaction",
     "__version__",
@@ -91,6 +93,7 @@ _PLACES: Final = {
     "integrations.registry": "instrument uninstrument",
     "model.prompt": "PromptTemplate prompt",
     "pipeline.counters": "FlushResult",
+    "prompts.store": "PromptStore",
     "policy": "Redaction",
     "runtime": "configure flush shutdown stats",
 }

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from callspan.cli import export, replay, report, run, view
+from callspan.cli import export, prompts, replay, report, run, view
 from callspan.errors import CallspanError, ReadError
 from callspan.version import VERSION
 
@@ -31,7 +31,14 @@ class Command(Protocol):
         """Do it and return the exit code."""
 
 
-COMMANDS: Final[dict[str, Command]] = {"view": view, "report": report, "export": export, "replay": replay, "run": run}
+COMMANDS: Final[dict[str, Command]] = {
+    "view": view,
+    "report": report,
+    "export": export,
+    "prompts": prompts,
+    "replay": replay,
+    "run": run,
+}
 
 _FAILED: Final = 1
 _INTERRUPTED: Final = 130  # as shells report Ctrl-C

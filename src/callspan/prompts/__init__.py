@@ -1,0 +1,1 @@
+"""Prompt templates as files: under version control, with their variables declared, and known by their content."""
