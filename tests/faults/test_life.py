@@ -25,8 +25,8 @@ QUIET = {"PYTHONWARNINGS": "ignore::DeprecationWarning"}  # Python 3.12 and late
 
 DEAD = """
     import atexit, socket, sys, time
+    import callspan, httpx  # its import takes long on a busy machine, and counts as progress
     from programs import report
-    import callspan
     from callspan.exporters import OTLPExporter
 
     def tell():

@@ -31,8 +31,7 @@ class Attendant:
         self._name = name
         self._quiet = quiet
         self._rest_until = 0.0
-        self._bell = threading.Lock()
-        self._bell.acquire()
+        self._bell = _silent_bell()
 
     def start(self) -> bool:
         """Return whether the thread is there, starting one if need be; False where no thread can be had.
@@ -46,6 +45,7 @@ class Attendant:
         if time.monotonic() < self._rest_until:
             return False
         buffer.awake = True
+        self._bell = _silent_bell()
         try:
             threading.Thread(target=self._run, name=self._name, daemon=True).start()
         except BaseException as error:
@@ -83,6 +83,16 @@ class Attendant:
         finally:
             self.thread_id = None
             self._buffer.awake = False
+
+
+def _silent_bell() -> threading.Lock:
+    """Return a lock that is taken: of the kind that goes with the threads of now, which gevent and others may replace.
+
+    A thread of theirs that waited for a real lock would keep all the others from running.
+    """
+    bell = threading.Lock()
+    bell.acquire()
+    return bell
 
 
 def is_importing(thread_id: int | None) -> bool:

@@ -193,7 +193,8 @@ class Pipeline:
         Return how many spans are left. Polls instead of waiting on a lock, so it may be called twice at once, from a
         signal handler and after a fork. On a thread that is itself delivering, as in an exporter, it does not wait.
         """
-        self.lanes.hurry()
+        if threading.get_ident() not in self._thread_ids():  # else each attempt could ask for the next one
+            self.lanes.hurry()
         start = moved_at = time.monotonic()
         target, progress, pause = self.buffer.offered, self._progress(), _POLL_S[0]
         while self._settled() < min(target, self.buffer.offered):  # fewer were offered after a fork
