@@ -13,6 +13,7 @@ import callspan
 SRC = Path(callspan.__file__).parents[1]
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [
+    "backends.md",
     "concepts.md",
     "conversations-and-prompts.md",
     "decorators.md",
