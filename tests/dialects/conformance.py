@@ -19,6 +19,7 @@ UNRELEASED = {
     "gen_ai.prompt.version",
     "gen_ai.request.reasoning.level",
     "gen_ai.request.previous_response.id",
+    "gen_ai.response.status",
     *(f"gen_ai.usage.{what}.{way}_tokens" for what in ("audio", "text", "image") for way in ("input", "output")),
 }
 

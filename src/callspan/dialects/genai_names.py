@@ -49,6 +49,7 @@ RESPONSE: Final[Names] = {
     "id": ("gen_ai.response.id", str, text),
     "model": ("gen_ai.response.model", str, text),
     "finish_reasons": ("gen_ai.response.finish_reasons", None, text_places),
+    "status": ("gen_ai.response.status", str, text),
 }
 
 OPENAI_RESPONSE: Final[Names] = {

@@ -56,7 +56,7 @@ class Facts:
     max_tokens, stop_sequences, frequency_penalty, presence_penalty, seed, choice_count, stream, output_type,
     encoding_formats, reasoning_level, previous_response_id, service_tier, api_type (`chat_completions` or `responses`).
     What is none of these stands in `extra`.
-    `response` holds id, model, finish_reasons (list), service_tier, system_fingerprint, request_id.
+    `response` holds id, model, finish_reasons (list), status, service_tier, system_fingerprint, request_id.
     """
 
     input: Any = MISSING

@@ -74,6 +74,7 @@ _PATHS: Final[tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]] = (
             ("prompt_tokens_details", "audio_tokens"),
             ("input_tokens_details", "audio_tokens"),
             ("input_token_details", "audio"),
+            ("input_token_details", "audio_tokens"),
         ),
     ),
     (
@@ -84,7 +85,14 @@ _PATHS: Final[tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]] = (
             ("output_token_details", "audio"),
         ),
     ),
-    ("text_input_tokens", (("prompt_tokens_details", "text_tokens"), ("input_tokens_details", "text_tokens"))),
+    (
+        "text_input_tokens",
+        (
+            ("prompt_tokens_details", "text_tokens"),
+            ("input_tokens_details", "text_tokens"),
+            ("input_token_details", "text_tokens"),
+        ),
+    ),
     ("text_output_tokens", (("completion_tokens_details", "text_tokens"), ("output_tokens_details", "text_tokens"))),
     ("image_input_tokens", (("prompt_tokens_details", "image_tokens"), ("input_tokens_details", "image_tokens"))),
     ("image_output_tokens", (("output_tokens_details", "image_tokens"),)),

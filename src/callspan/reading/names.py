@@ -182,6 +182,7 @@ def read_response(attributes: Attributes) -> Tree:
         "id": attributes.text("gen_ai.response.id"),
         "model": attributes.text(*RESPONSE_MODEL),
         "finish_reasons": attributes.texts(*FINISH_REASONS),
+        "status": attributes.text("gen_ai.response.status"),
         "service_tier": attributes.text("openai.response.service_tier"),
         "system_fingerprint": attributes.text("openai.response.system_fingerprint"),
         "request_id": attributes.text("callspan.response.request_id"),

@@ -161,6 +161,9 @@ class Exchange:
 
     def _follow_body(self, call: Call, http_response: Any) -> bool:
         """Watch the bytes of a response that the user reads in a way of his own."""
+        if "_content" in vars(http_response):  # they have been read before he could
+            self._keep(call.span, http_response, None)
+            return False
         self._headers = http_response.headers
         collect = self._endpoint.chunks
         events = collect(self._count, None) if collect is not None else None
@@ -199,7 +202,7 @@ class Exchange:
         if isinstance(answer, dict):
             endpoint.read_answer(facts, answer)
             endpoint.judge(span, answer)
-        elif isinstance(answer, str):
+        elif isinstance(answer, str) and str(self._headers.get("content-type", "")).startswith("text/plain"):
             endpoint.read_answer(facts, {"text": answer})
 
     def _read(self, span: Span, facts: Facts) -> Any:
@@ -207,11 +210,11 @@ class Exchange:
         answer, self._answer = self._answer, None
         if answer is None:
             return MISSING
-        tree = plain(answer.read())
+        tree = answer.read()
         if type(answer) is body.Body:
             facts.chunk_count = answer.count
             if answer.count is None:
                 facts.time_to_first_chunk_s = None  # it was not asked for in chunks
         if span.outcome == "abandoned" and answer.is_whole:
             span.outcome = "ok"
-        return tree
+        return tree if tree is MISSING else plain(tree)
