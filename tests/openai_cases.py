@@ -141,6 +141,13 @@ RESPONSE_EVENTS = numbered(
     _delta("reasoning_summary_text", 0, "nk.", summary_index=0),
     _item("done", 0, REASONING),
     _item("added", 1, output_text("", content=[])),
+    {
+        "type": "response.content_part.added",
+        "output_index": 1,
+        "content_index": 0,
+        "item_id": "msg_1",
+        "part": {"type": "output_text", "text": "", "annotations": []},
+    },
     _delta("output_text", 1, "Hi", content_index=0, logprobs=[]),
     # half of the answer
     _delta("output_text", 1, " there", content_index=0, logprobs=[]),

@@ -277,7 +277,7 @@ def test_a_stream_in_other_ways(spans, watched, case, way):
 
 def half_of(case):
     """Return how many events `case.partly` tells of."""
-    return {"responses": 8, "chat": 4}.get(case.name, len(case.events) // 2)
+    return {"responses": 9, "chat": 4}.get(case.name, len(case.events) // 2)
 
 
 def take(chunks, count):
