@@ -48,7 +48,9 @@ def tree_of(value: Any, depth: int = _DEPTH) -> Any:
     if kind is dict:
         return {name: tree_of(item, depth - 1) for name, item in value.items()}
     if kind is list or kind is tuple:
-        return value if len(value) > _ITEMS else [tree_of(item, depth - 1) for item in value]
+        if not value or len(value) > _ITEMS or type(value[0]) is float:  # a vector has nothing to open
+            return value
+        return [tree_of(item, depth - 1) for item in value]
     if is_model(kind):
         return {name: tree_of(item, depth - 1) for name, item in fields_of(value).items() if item is not None}
     return value
