@@ -56,7 +56,7 @@ def make_agent(base_url: str | None, key: str) -> Any:
     graph.add_edge(START, "think")
     graph.add_conditional_edges("think", lambda state: "allow" if state["messages"][-1].tool_calls else END)
     graph.add_edge("use", "think")
-    return graph.compile(checkpointer=MemorySaver(), name="assistant")
+    return graph.compile(checkpointer=MemorySaver()).with_config(run_name="assistant")
 
 
 def main() -> None:
