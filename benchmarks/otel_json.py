@@ -34,6 +34,11 @@ class Reference:
         self._provider.add_span_processor(BatchSpanProcessor(exporter or NoExporter()))
         self._tracer = self._provider.get_tracer("bench")
 
+    @property
+    def tracer(self) -> Any:
+        """The tracer that makes the spans."""
+        return self._tracer
+
     def flush(self) -> None:
         """Empty the queue."""
         self._provider.force_flush()

@@ -41,6 +41,7 @@ def test_the_benchmarks_run():
         "child of an unsampled root, chat",
         "unsampled root, chat",
         *(OPENAI if find_spec("openai") else ()),
+        *(["langchain chain"] if find_spec("langchain_core") else ()),
         "import callspan",
         "from callspan import observe",
         "delivery, all CPU",
