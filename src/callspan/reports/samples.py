@@ -90,7 +90,7 @@ class Samples:
     def conversations(self) -> list[Tree]:
         """Return the conversations with feedback, then the longest, as chats."""
         found = self._database.rows(
-            "select conversation_id, count(distinct (trace_id, step)) as turns, max(start_time) as last,"  # noqa: S608
+            "select conversation_id, count(distinct (trace_id, step)) as turns, max(epoch_ns(start_time)) as last,"  # noqa: S608
             " bool_or(trace_id in (select about_trace_id from feedback)"
             " or conversation_id in (select conversation_id from feedback)) as judged"
             " from calls where conversation_id is not null group by 1"
