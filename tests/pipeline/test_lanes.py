@@ -11,6 +11,7 @@ from callspan.model.resource import describe
 from callspan.pipeline.lane import Lane
 from callspan.pipeline.lanes import Lanes
 from callspan.pipeline.sender import SenderLane
+from callspan.pipeline.spool_settings import SpoolSettings
 from odd_exporters import Answering, Blocking, Keeping, Retrying
 from spans import finished
 
@@ -143,6 +144,12 @@ def test_to_drop_what_there_is_no_room_for_is_not_to_move():
     assert (made.settled, made.moved) == (50, 0)
     blocked.released.set()
     made.close_senders((), 0.0)
+
+
+def test_a_spool_that_nobody_writes_to_is_told_of(tmp_path, caplog):
+    spool = SpoolSettings(tmp_path / "spool")
+    assert Lanes([Keeping()], describe("test"), nullcontext, 100, 10_000, spool).spool is None
+    assert caplog.messages == ["spool_dir has no use here: no exporter sends over the network, so nothing is spooled"]
 
 
 def test_exporters_to_keep_are_told_by_identity():

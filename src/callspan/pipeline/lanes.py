@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from callspan.exporters.contract import Exporter
+from callspan.guard import guard
 from callspan.model.resource import Resource
 from callspan.model.span import Span
 from callspan.pipeline.durable import DurableLane
@@ -46,6 +47,8 @@ class Lanes:
         self._lanes = [lane(exporter, name) for name, exporter in named(exporters)]
         durable = [lane for lane in self._lanes if isinstance(lane, DurableLane)]
         self.spool = Spool(spool, resource, durable, gate) if spool is not None and durable else None
+        if spool is not None and not durable:
+            guard.warn("spool", "spool_dir has no use here: no exporter sends over the network, so nothing is spooled")
         # Those that only queue come first: a disk that hangs does not keep spans from the network.
         self._in_order = sorted(self._lanes, key=lambda lane: not isinstance(lane, SenderLane))
 
