@@ -21,6 +21,7 @@ PAGES = [
     "feedback.md",
     "file-format.md",
     "index.md",
+    "openai.md",
     "privacy.md",
     "prompt-store.md",
     "propagation.md",
@@ -57,6 +58,8 @@ def test_examples_print_what_the_page_says(page, tmp_path):
     if page in NEED_READING:
         pytest.importorskip("duckdb")
         pytest.importorskip("pyarrow")
+    if page == "openai.md":
+        pytest.importorskip("openai")
     (program,), (expected,) = blocks(page, "python"), blocks(page, "text")
     done = run(program, tmp_path)
     assert done.returncode == 0, done.stderr
