@@ -1,7 +1,7 @@
 """The part of the OpenAI API that the examples use, as plain functions: a request's JSON in, its answer's JSON out.
 
 Covers chat completions (streamed or not, several choices, tools, JSON answers, token limits), embeddings and the list
-of models. `openai_server.py` puts them on the network; what they say is in `word_model.py`.
+of models; Responses and moderation are in `openai_responses.py`. `openai_server.py` puts them on the network; what they say is in `word_model.py`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import openai_responses
 import word_model
 
 Json = dict[str, Any]
@@ -181,6 +182,8 @@ def route_of(method: str, path: str) -> Callable[[Json], Json | Iterator[Json]]:
     """Return the function for a request; 404 where there is none."""
     routes: dict[str, Callable[[Json], Json | Iterator[Json]]] = {
         "POST /v1/chat/completions": complete,
+        "POST /v1/responses": openai_responses.respond,
+        "POST /v1/moderations": openai_responses.moderate,
         "POST /v1/embeddings": embed,
         "GET /v1/models": list_models,
     }

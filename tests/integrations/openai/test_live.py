@@ -32,11 +32,19 @@ def client(base_url):
         yield client
 
 
+def without_changing(tree):
+    """Leave out what differs from request to request, at any depth."""
+    if isinstance(tree, dict):
+        names = (*CHANGING, "created_at")
+        return {name: without_changing(value) for name, value in tree.items() if name not in names}
+    return [without_changing(item) for item in tree] if isinstance(tree, list) else tree
+
+
 def plain(result):
     """Return all that a result says, without what differs from request to request."""
     if isinstance(result, list):
         return [plain(item) for item in result]
-    tree = result.model_dump()
+    tree = without_changing(result.model_dump())
     for choice in tree.get("choices", ()):
         for call in (choice.get("message") or choice.get("delta") or {}).get("tool_calls") or ():
             call["id"] = call["id"] and "call"
@@ -61,6 +69,62 @@ REQUESTS = {
         model="m", input="a", dimensions=8, encoding_format="float"
     ),
 }
+
+
+FLAT_TOOL = {"type": "function", **TOOL["function"]}
+
+
+def respond(client, **options):
+    return client.responses.create(model="gpt-4.1-mini", input=MESSAGES[0]["content"], **options)
+
+
+if hasattr(openai.OpenAI, "responses"):
+    REQUESTS |= {
+        "response": respond,
+        "response with tools": lambda client: respond(client, tools=[FLAT_TOOL]),
+        "response as events": lambda client: list(respond(client, stream=True)),
+        "response of tools as events": lambda client: list(respond(client, stream=True, tools=[FLAT_TOOL])),
+        "moderation": lambda client: client.moderations.create(input="socks"),
+    }
+
+
+@pytest.mark.skipif(not hasattr(openai.OpenAI, "responses"), reason="openai is too old for responses")
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_response_over_the_wire(spans, client, stream):
+    answer = respond(client, stream=stream, max_output_tokens=1, instructions="Be brief.")
+    if stream:
+        (answer,) = [event.response for event in answer if event.type == "response.incomplete"]
+    (span,) = spans
+    assert span.output_messages[0]["parts"] == [{"type": "text", "content": answer.output_text}]
+    assert (span.outcome, span.response["finish_reasons"]) == ("incomplete", ["length"])
+    assert (span.response["id"], span.usage.output_tokens) == (answer.id, 1)
+    assert span.retries == 0
+
+
+@pytest.mark.skipif(not hasattr(openai.OpenAI, "responses"), reason="openai is too old for responses")
+@pytest.mark.parametrize("fault", ["drop", "malformed", "error", "rate-limit"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_faults_of_responses_reach_the_user_unchanged(spans, client, watched, fault, stream):
+    def ask():
+        try:
+            answer = respond(client, extra_headers={"x-fault": fault}, stream=stream)
+            return len(list(answer)) if stream else type(answer)
+        except Exception as error:
+            return type(error), str(error)
+
+    with_us = ask()
+    watched.undo()
+    assert ask() == with_us
+    (span,) = spans
+    assert span.outcome != "ok" or not isinstance(with_us, tuple)
+    assert span.request["model"] == "gpt-4.1-mini"
+
+
+def test_retries_over_the_wire(spans, base_url):
+    with openai.OpenAI(base_url=base_url, api_key="none", max_retries=2) as client:
+        chat(client, extra_headers={"x-fault": "rate-limit=1"})
+    if hasattr(openai._models, "add_request_id"):  # older clients do not count their attempts for the server
+        assert (spans[0].retries, spans[0].outcome) == (1, "ok")
 
 
 @pytest.mark.parametrize("name", REQUESTS)
