@@ -1,7 +1,8 @@
 """The part of the OpenAI API that the examples use, as plain functions: a request's JSON in, its answer's JSON out.
 
 Covers chat completions (streamed or not, several choices, tools, JSON answers, token limits), embeddings and the list
-of models; Responses and moderation are in `openai_responses.py`. `openai_server.py` puts them on the network; what they say is in `word_model.py`.
+of models; Responses and moderation are in `openai_responses.py`. `openai_server.py` puts them on the network; what they
+say is in `word_model.py`.
 """
 
 from __future__ import annotations
