@@ -12,10 +12,10 @@ import pytest
 import callspan
 
 NAMES = """
-    CallspanError ConfigurationError FlushResult PromptError PromptStore PromptTemplate Redaction __version__ agent
-    chain configure context conversation current_span embedding evaluator extract feedback flush guardrail inject
-    instrument llm observe prompt reranker retriever shutdown span stats suppress tool tracer_provider uninstrument
-    using_prompt
+    CallspanError ConfigurationError FlushResult Limits Price PromptError PromptStore PromptTemplate Redaction
+    SampleRates __version__ agent chain configure context conversation current_span embedding evaluator extract feedback
+    flush guardrail inject instrument llm observe preload_tokenizer prompt reranker retriever shutdown span stats
+    suppress tool tracer_provider uninstrument using_prompt
 """.split()  # noqa: SIM905 - as in the page
 
 
@@ -40,7 +40,7 @@ def test_a_name_that_does_not_exist():
 @pytest.mark.parametrize(
     ("function", "parameters"),
     [
-        ("observe", "function name kind input output reduce tags metadata vectors"),
+        ("observe", "function name kind input output reduce tags metadata vectors capture_content"),
         ("span", "name kind input tags metadata"),
         ("conversation", "conversation_id user_id step"),
         ("context", "user_id tags metadata"),

@@ -18,7 +18,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "callspan"
 LONGEST_FILE = 350
 LONGEST_FUNCTION = 60
 
-GROUND = {"errors", "version", "typing", "guard", "policy", "settings"}
+GROUND = {"errors", "version", "typing", "guard", "environment", "policy", "settings"}
 DELIVERY = {"pipeline", "exporters", "encoding", "dialects", "model"}
 RECORDING = {"integrations", "capture", "recording", "model"}
 
@@ -28,7 +28,8 @@ ARROWS: dict[str, set[str]] = {
     "version": set(),
     "typing": set(),
     "guard": set(),
-    "policy": {"errors"},
+    "environment": {"guard"},
+    "policy": {"errors", "model"},
     "settings": GROUND - {"settings"},
     "signals": {"guard"},
     "model": {"errors", "version"},

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import callspan
+from callspan import environment
 from callspan import runtime as runtimes
-from callspan import settings
 from callspan.capture.switch import switch
 from callspan.errors import ConfigurationError
 from callspan.exporters import FileExporter, MemoryExporter
@@ -31,7 +31,7 @@ def here(tmp_path, monkeypatch):
     for name in list(os.environ):
         if name.startswith(("CALLSPAN_", "OTEL_")):
             monkeypatch.delenv(name)
-    monkeypatch.setattr(settings, "_warned", set())
+    monkeypatch.setattr(environment, "_warned", set())
     runtime.pipeline = runtime._recorder = None
     guard.forget()
     yield

@@ -5,18 +5,19 @@ from typing import Any
 
 import pytest
 
-from callspan import settings
+from callspan import environment
+from callspan.environment import say_once
 from callspan.errors import ConfigurationError
 from callspan.exporters import MemoryExporter
 from callspan.guard import guard
-from callspan.settings import Settings, is_disabled, read, say_once, seconds
+from callspan.settings import Settings, is_disabled, read, seconds
 
 MEMORY = MemoryExporter()
 
 
 @pytest.fixture(autouse=True)
 def nothing_warned(monkeypatch):
-    monkeypatch.setattr(settings, "_warned", set())
+    monkeypatch.setattr(environment, "_warned", set())
     guard.forget()
     yield
     guard.forget()
@@ -47,6 +48,11 @@ GOOD = [
     ("CALLSPAN_CAPTURE_CONTENT", "Yes", "capture_content", True),
     ("CALLSPAN_CAPTURE_CONTENT", "on", "capture_content", True),
     ("CALLSPAN_CAPTURE_CONTENT", "1", "capture_content", True),
+    ("CALLSPAN_CAPTURE_CONTENT", "metadata", "capture_content", "metadata"),
+    ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "false", "capture_content", False),
+    ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "NO_CONTENT", "capture_content", False),
+    ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "EVENT_ONLY", "capture_content", False),
+    ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_AND_EVENT", "capture_content", True),
     ("OTEL_RESOURCE_ATTRIBUTES", "a=1,b=two%20words, c = d=e ,", "resource", {"a": "1", "b": "two words", "c": "d=e"}),
     ("OTEL_RESOURCE_ATTRIBUTES", "a=1,a=2", "resource", {"a": "2"}),
     ("OTEL_RESOURCE_ATTRIBUTES", "a=", "resource", {"a": ""}),
@@ -82,9 +88,9 @@ BAD = [
     ("CALLSPAN_SAMPLE_RATE", "nan", "a number from 0 to 1"),
     ("CALLSPAN_SAMPLE_RATE", "50%", "a number from 0 to 1"),
     ("CALLSPAN_SAMPLE_RATE", "9" * 5000, "a number from 0 to 1"),
-    ("CALLSPAN_CAPTURE_CONTENT", "hush", "true or false"),
-    ("CALLSPAN_CAPTURE_CONTENT", "2", "true or false"),
-    ("CALLSPAN_CAPTURE_CONTENT", "-1", "true or false"),
+    ("CALLSPAN_CAPTURE_CONTENT", "hush", "true, false or metadata"),
+    ("CALLSPAN_CAPTURE_CONTENT", "2", "true, false or metadata"),
+    ("CALLSPAN_CAPTURE_CONTENT", "-1", "true, false or metadata"),
     ("OTEL_RESOURCE_ATTRIBUTES", "hush", "key=value pairs separated by commas"),
     ("OTEL_RESOURCE_ATTRIBUTES", "a=1,=hush", "key=value pairs separated by commas"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "hush:4318", "a URL that starts with http:// or https://"),
@@ -240,10 +246,10 @@ NO_LIST = 'give a list, as in exporters=["file"]'
         ({"sample_rate": float("nan")}, "sample_rate: got float; give a number from 0 to 1"),
         ({"sample_rate": float("inf")}, "sample_rate: got float; give a number from 0 to 1"),
         ({"sample_rate": [1]}, "sample_rate: got list; give a number from 0 to 1"),
-        ({"capture_content": "no"}, "capture_content: got str; give True or False"),
+        ({"capture_content": "no"}, 'capture_content: got str; give True, False or "metadata"'),
         ({"flush_on_sigterm": 1}, "flush_on_sigterm: got int; give True or False"),
         ({"propagate_conversation": "yes"}, "propagate_conversation: got str; give True or False"),
-        ({"capture_content": 0}, "capture_content: got int; give True or False"),
+        ({"capture_content": 0}, 'capture_content: got int; give True, False or "metadata"'),
         ({"flush_on": "exit"}, 'flush_on: got str; give "root" or "never"'),
         ({"flush_on": True}, 'flush_on: got bool; give "root" or "never"'),
         ({"resource": "a=1"}, 'resource: got str; give a dictionary, as in {"deployment.environment.name": "prod"}'),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import subprocess
@@ -17,7 +18,7 @@ from callspan.capture.switch import switch
 from callspan.exporters import MemoryExporter
 from callspan.guard import guard
 from callspan.model.span import Span
-from callspan.testing import CapturedSpans, capture
+from callspan.testing import CapturedSpans, assert_never_leaves, capture
 
 
 @callspan.chain
@@ -253,3 +254,46 @@ def test_the_plugin_loads_nothing_of_callspan_for_tests_that_do_not_ask():
     program = "import sys, callspan.testing_pytest; print('callspan.testing' in sys.modules, 'httpx' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False False\n"
+
+
+# -- canaries ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_canary_that_does_not_leave_is_no_trouble():
+    with assert_never_leaves("canary-1", "canary-2") as spans, callspan.span("plan", kind="chain") as span:
+        span.set_input({"password": "canary-1", "note": "api_key=canary-2x"})
+    assert spans[0].redacted_count == 2
+
+
+@pytest.mark.parametrize(
+    ("plant", "where"),
+    [
+        (lambda span: span.set_input({"note": "canary-1"}), "input.note of the span chain 'plan'"),
+        (lambda span: span.set_input([["x", "a canary-1 b"]]), "input.0.1 of"),
+        (lambda span: span.set_attribute("canary-1", 3), "a name in attributes of"),
+        (lambda span: span.add_event("picked", {"a": "canary-1"}), "events.0.attributes.a of"),
+        (lambda span: span.update_name("canary-1"), "in name of"),
+    ],
+)
+def test_a_canary_that_would_leave_is_found_and_its_place_named(plant, where):
+    found = pytest.raises(AssertionError, match=re.escape(where))
+    with found, assert_never_leaves("canary-1"), callspan.span("plan", kind="chain") as span:
+        plant(span)
+
+
+def test_canaries_go_by_the_users_own_rules():
+    rules = callspan.Redaction(patterns=["canary-.*"])
+    with assert_never_leaves("canary-1", redact=rules), callspan.span("plan", kind="chain") as span:
+        span.set_input("canary-1")
+    with assert_never_leaves("canary-1", capture_content=False), callspan.span("plan", kind="chain") as span:
+        span.set_input("canary-1")
+
+
+def test_a_canary_in_a_log_line_is_found():
+    with pytest.raises(AssertionError, match="a log line"), assert_never_leaves("canary-1"):
+        logging.getLogger("callspan").warning("it is %s", "canary-1")
+
+
+def test_canaries_are_texts():
+    with pytest.raises(callspan.ConfigurationError, match="canaries"), assert_never_leaves():
+        pass

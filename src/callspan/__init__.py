@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from callspan.integrations.registry import instrument, uninstrument
     from callspan.model.prompt import PromptTemplate, prompt
     from callspan.pipeline.counters import FlushResult
-    from callspan.policy import Redaction
+    from callspan.pipeline.tokens import preload_tokenizer
+    from callspan.policy import Limits, Price, Redaction, SampleRates
     from callspan.prompts.store import PromptStore
     from callspan.runtime import configure, flush, shutdown, stats
 
@@ -48,10 +49,13 @@ __all__ = [
     "CallspanError",
     "ConfigurationError",
     "FlushResult",
+    "Limits",
+    "Price",
     "PromptError",
     "PromptStore",
     "PromptTemplate",
     "Redaction",
+    "SampleRates",
     "__version__",
     "agent",
     "chain",
@@ -69,6 +73,7 @@ __all__ = [
     "instrument",
     "llm",
     "observe",
+    "preload_tokenizer",
     "prompt",
     "reranker",
     "retriever",
@@ -94,7 +99,8 @@ _PLACES: Final = {
     "model.prompt": "PromptTemplate prompt",
     "pipeline.counters": "FlushResult",
     "prompts.store": "PromptStore",
-    "policy": "Redaction",
+    "pipeline.tokens": "preload_tokenizer",
+    "policy": "Limits Price Redaction SampleRates",
     "runtime": "configure flush shutdown stats",
 }
 _MODULE_OF: Final = {name: module for module, names in _PLACES.items() for name in names.split()}

@@ -6,19 +6,25 @@ They are data: frozen, comparable, with readable fields. Each checks itself when
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from callspan.errors import ConfigurationError
+from callspan.model.kinds import KINDS
+from callspan.model.usage import Usage
 
 PERSONAL: Final = ("email", "phone", "card", "iban", "ip")
 MARK: Final = "[redacted]"
 _MOST_MARK: Final = 64
 
 Replace = Callable[[str, str], "str | None"]
+Processor = Callable[[Any], Any]
+"""Sees every finished span, and returns it, changed or not; or None, and it goes nowhere."""
 Content = Literal["full", "metadata", "none"]
+_LEVELS: Final[tuple[Content, ...]] = ("none", "metadata", "full")
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,29 @@ class Redaction:
             raise ConfigurationError("redact.by", self.by, 'give "mark" or "removal"')
         if not _is_mark(self.mark):
             raise ConfigurationError("redact.mark", self.mark, f"give 1 to {_MOST_MARK} printable characters")
+
+
+def content_level(name: str, given: Any) -> Content:
+    """Return what may be given as `capture_content`: True, False, "metadata", or a level itself."""
+    levels: dict[Any, Content] = {True: "full", False: "none", "full": "full", "metadata": "metadata", "none": "none"}
+    if isinstance(given, bool | str) and given in levels:
+        return levels[given]
+    raise ConfigurationError(name, given, 'give True, False or "metadata"')
+
+
+def content_rules(given: Any) -> dict[str, Content]:
+    """Return the level of every kind of span; given as one for all, or by kind, where others are recorded in full."""
+    if not isinstance(given, Mapping):
+        return dict.fromkeys(KINDS, content_level("capture_content", given))
+    unknown = [kind for kind in given if kind not in KINDS]
+    if unknown:
+        raise ConfigurationError("capture_content", unknown[0], f"name kinds of spans: {', '.join(KINDS)}")
+    return {kind: content_level(f"capture_content[{kind!r}]", given.get(kind, True)) for kind in KINDS}
+
+
+def lowest(*levels: Content) -> Content:
+    """Return the level that lets the least pass."""
+    return min(levels, key=_LEVELS.index)
 
 
 def redaction(given: Any) -> Redaction:
@@ -142,6 +171,40 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Price:
+    """What a million tokens of a model cost, in US dollars.
+
+    input, output: of all tokens that went in and came out; output includes reasoning.
+    cache_read, cache_write: of the part of the input that was read from or written to a cache; as `input` by default.
+
+    >>> Price(input=2.0, output=8.0).output
+    8.0
+    """
+
+    input: float
+    output: float = 0.0
+    cache_read: float | None = None
+    cache_write: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        for name in ("input", "output", "cache_read", "cache_write"):
+            value: Any = getattr(self, name)
+            is_number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+            if not is_number and (value is not None or name in ("input", "output")):
+                raise ConfigurationError(f"costs.{name}", value, "give US dollars for a million tokens")
+
+    def of(self, usage: Usage) -> float:
+        """Return what this usage cost, in US dollars."""
+        read, write = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
+        plain = max((usage.input_tokens or 0) - read - write, 0)
+        total = plain * self.input + (usage.output_tokens or 0) * self.output
+        total += read * (self.input if self.cache_read is None else self.cache_read)
+        total += write * (self.input if self.cache_write is None else self.cache_write)
+        return total / 1_000_000
+
+
+@dataclass(frozen=True)
 class SampleRates:
     """The share of traces that is recorded, from 0 to 1, and of which kinds and names of spans within them.
 
@@ -161,11 +224,14 @@ class SampleRates:
 
     def __post_init__(self) -> None:
         """Check every rate."""
-        object.__setattr__(self, "default", _rate("sample_rate.default", self.default))
+        object.__setattr__(self, "default", _rate("sample_rate", self.default))
         for name in ("kinds", "names"):
             rates = getattr(self, name)
             if not isinstance(rates, Mapping) or not all(isinstance(key, str) and key for key in rates):
                 raise ConfigurationError(f"sample_rate.{name}", rates, "give a dictionary of rates by name")
+            unknown = [kind for kind in rates if kind not in KINDS] if name == "kinds" else []
+            if unknown:
+                raise ConfigurationError("sample_rate.kinds", unknown[0], f"name kinds of spans: {', '.join(KINDS)}")
             checked = {key: _rate(f"sample_rate.{name}[{key!r}]", rate) for key, rate in rates.items()}
             object.__setattr__(self, name, checked)
         if not isinstance(self.follow_parent, bool):

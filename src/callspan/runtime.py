@@ -6,28 +6,32 @@ import atexit
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final, Literal
 
 from callspan import settings
 from callspan.capture import openers
 from callspan.capture.switch import switch
+from callspan.environment import say_once
 from callspan.errors import ConfigurationError
 from callspan.exporters import registry
 from callspan.guard import guard
 from callspan.model import resource as resources
 from callspan.model.span import Span
 from callspan.pipeline import spool_settings
+from callspan.pipeline.costs import Costs
 from callspan.pipeline.counters import FlushResult, Stats
 from callspan.pipeline.gate import Gate
+from callspan.pipeline.limits import Limiter
 from callspan.pipeline.roots import RootFlush
+from callspan.pipeline.tokens import TokenCounter
 from callspan.pipeline.worker import Pipeline
-from callspan.policy import Redaction, Replace
+from callspan.policy import Limits, Price, Processor, Redaction, Replace, SampleRates
 from callspan.recording.clock import Clock
 from callspan.recording.otel import quiet
 from callspan.recording.recorder import Recorder
-from callspan.recording.sampling import bound_of
+from callspan.recording.sampling import bound_of, rules_of
 from callspan.signals import SigtermHandler
 
 EXIT_TIMEOUT_S: Final = 5.0
@@ -76,16 +80,21 @@ class Runtime:
         pipeline = Pipeline(
             exporters,
             resources.describe(wanted.service_name, dict(wanted.resource)),
-            gate=Gate(wanted.redact, capture_content=wanted.capture_content),
+            gate=Gate(wanted.redact, capture_content=wanted.capture_content, keep_media=wanted.limits.keep_media),
+            limiter=Limiter(wanted.limits),
+            processors=wanted.processors,
+            measures=_measures(wanted),
             quiet=quiet,
             every_interval=clock.anchor,
             spool=wanted.spool,
         )
         sink = pipeline.offer if wanted.flush_on == "never" else _delivering_roots(pipeline)
-        recorder = Recorder(sink, bound_of(wanted.sample_rate), clock)
+        rates = wanted.sample_rate
+        rate = rates.default if isinstance(rates, SampleRates) else rates
+        recorder = Recorder(sink, bound_of(rate), clock, rules=rules_of(rates))
         if wanted.is_default_exporter:
             path = getattr(exporters[0], "path", None)
-            settings.say_once(f"callspan: writing spans to {path}; look at them with: callspan view {_shown(path)}")
+            say_once(f"callspan: writing spans to {path}; look at them with: callspan view {_shown(path)}")
         return pipeline, recorder
 
     def flush(self, timeout_s: float) -> FlushResult:
@@ -156,6 +165,14 @@ def _delivering_roots(pipeline: Pipeline) -> Callable[[Span], object]:
     return RootFlush(pipeline, attrgetter("is_entry")).offer
 
 
+def _measures(wanted: settings.Settings) -> list[Callable[[Span], object]]:
+    """Return what is found out about opened spans beside what they tell: tokens, then what these cost."""
+    measures: list[Callable[[Span], object]] = [TokenCounter().estimate] if wanted.estimate_tokens else []
+    if wanted.costs:
+        measures.append(Costs(wanted.costs if isinstance(wanted.costs, Mapping) else None).add)
+    return measures
+
+
 def _follow_multiprocessing(runtime: Runtime) -> None:
     """Deliver at the end of children of `multiprocessing`, too: unless they were spawned, they end without `atexit`.
 
@@ -190,9 +207,13 @@ def configure(
     *,
     service_name: str | None = None,
     exporters: Sequence[Any] | None = None,
-    sample_rate: float | None = None,
-    capture_content: bool | None = None,
+    sample_rate: float | SampleRates | None = None,
+    capture_content: bool | Literal["metadata"] | Mapping[str, bool | Literal["metadata"]] | None = None,
     redact: Redaction | Replace | bool | None = None,
+    limits: Limits | None = None,
+    processors: Iterable[Processor] = (),
+    estimate_tokens: bool | None = None,
+    costs: bool | Mapping[str, Price] | None = None,
     resource: Mapping[str, Any] | None = None,
     flush_on: Literal["root", "never"] | None = None,
     flush_on_sigterm: bool | None = None,
@@ -208,19 +229,22 @@ def configure(
     exporters: names ("file", "otlp", "http", "console", "memory", or what other packages bring) or objects; else
         `CALLSPAN_EXPORTERS`; else "otlp" where `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is
         set; else a file `.callspan/spans.jsonl` below the working directory, which is said once on stderr.
-    sample_rate: share of traces that is recorded, from 0 to 1; else `CALLSPAN_SAMPLE_RATE`, else all.
-    capture_content: False to record no prompts, answers, arguments, documents or exception texts; else
-        `CALLSPAN_CAPTURE_CONTENT`, else True.
-    redact: what is replaced before anything leaves: a `callspan.Redaction`, or a function of a text and its place that
-        returns the text to write (None to replace it), beside the rules for credentials; False to replace nothing. By
+    sample_rate: share of traces that is recorded, from 0 to 1, or `callspan.SampleRates` by kind and name; else
+        `CALLSPAN_SAMPLE_RATE`, else as `OTEL_TRACES_SAMPLER` says, else all.
+    capture_content: False to record no prompts, answers, arguments, documents or exception texts, "metadata" for their
+        types and sizes; or one of these by kind of span. Else `CALLSPAN_CAPTURE_CONTENT`, else
+        `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`, else True.
+    redact: what is replaced before anything leaves: a `callspan.Redaction`, or its `function`; False for nothing. By
         default, credentials are.
+    limits: how much of a span is kept: a `callspan.Limits`; by default, 256 KiB of a value and 2 MiB of a span.
+    processors: functions that get every finished span, in the worker, and return it, or None to drop it.
+    estimate_tokens: True to count tokens where a provider reports none; else `CALLSPAN_ESTIMATE_TOKENS`, else False.
+    costs: True to add what calls cost, by `genai-prices`, or first by your prices; else `CALLSPAN_COSTS`, else False.
     resource: attributes of this process, beside those of `OTEL_RESOURCE_ATTRIBUTES`.
-    flush_on: "root" to deliver whenever a root span ends, on its thread, which waits two seconds at most: for functions
-        that are frozen once they have answered; else `CALLSPAN_FLUSH_ON`, else "root" on AWS Lambda and Google Cloud
-        Run, "never" elsewhere.
-    flush_on_sigterm: True to deliver what is left when the process is asked to end by SIGTERM, before whatever handler
-        is there already has its turn, or before the process ends by the signal; only from the main thread; else
-        `CALLSPAN_FLUSH_ON_SIGTERM`, else False: no signal is touched.
+    flush_on: "root" to deliver at the end of each root span, on its thread, for two seconds at most: where processes
+        are frozen then; else `CALLSPAN_FLUSH_ON`, else "root" on AWS Lambda and Google Cloud Run, "never" elsewhere.
+    flush_on_sigterm: True to deliver what is left at SIGTERM, before a handler that is there has its turn, or the
+        process ends; only from the main thread; else `CALLSPAN_FLUSH_ON_SIGTERM`, else False: no signal is touched.
     propagate_conversation: True to carry conversation, step and user ID in the `baggage` header, in `inject`, `extract`
         and the middleware, where these are not told otherwise; else `CALLSPAN_PROPAGATE_CONVERSATION`, else False.
     spool_dir: a folder in which spans for exporters that are not local outlive outages and the process, even one that

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import math
 import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal
 
+from callspan.environment import MAX_TEXT, Environment, is_sensible
 from callspan.errors import ConfigurationError
-from callspan.guard import guard
-from callspan.policy import Redaction, Replace, redaction
-
-T = TypeVar("T")
+from callspan.policy import Limits, Price, Processor, Redaction, Replace, SampleRates, content_rules, redaction
 
 _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("0", "false", "no", "off")
-_MAX_TEXT: Final = 65_536
 _LONGEST_S: Final = 30 * 86_400
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _FROZEN_BETWEEN: Final = ("AWS_LAMBDA_FUNCTION_NAME", "K_SERVICE")  # Lambda, Cloud Run and its functions
@@ -35,9 +31,13 @@ class Settings:
 
     service_name: str | None = None
     exporters: tuple[Any, ...] = ("file",)
-    sample_rate: float = 1.0
-    capture_content: bool = True
+    sample_rate: float | SampleRates = 1.0
+    capture_content: Any = True  # or False, "metadata", or one of these by kind
     redact: Redaction = field(default_factory=Redaction)
+    limits: Limits = field(default_factory=Limits)
+    processors: tuple[Processor, ...] = ()
+    estimate_tokens: bool = False
+    costs: bool | Mapping[str, Price] = False
     resource: Mapping[str, Any] = field(default_factory=dict)
     flush_on: FlushOn = "never"
     flush_on_sigterm: bool = False
@@ -60,8 +60,8 @@ class Settings:
 def read(
     service_name: str | None = None,
     exporters: Sequence[Any] | None = None,
-    sample_rate: float | None = None,
-    capture_content: bool | None = None,  # noqa: FBT001 - named by its callers
+    sample_rate: float | SampleRates | None = None,
+    capture_content: Any = None,
     resource: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] = os.environ,
     *,
@@ -70,6 +70,10 @@ def read(
     propagate_conversation: bool | None = None,
     spool: Any = None,
     redact: Redaction | Replace | bool | None = None,
+    limits: Limits | None = None,
+    processors: Iterable[Processor] = (),
+    estimate_tokens: bool | None = None,
+    costs: bool | Mapping[str, Price] | None = None,
 ) -> Settings:
     """Check the arguments and fill up from the environment. Raises `ConfigurationError` for a wrong argument."""
     env = Environment(environ)
@@ -82,9 +86,13 @@ def read(
         or env.read("CALLSPAN_SERVICE_NAME", _name)
         or env.read("OTEL_SERVICE_NAME", _name),
         exporters=chosen or ("file",),
-        sample_rate=_rate(sample_rate) if sample_rate is not None else env.first(1.0, "CALLSPAN_SAMPLE_RATE", _as_rate),
-        capture_content=_switch("capture_content", capture_content, env, default=True),
+        sample_rate=_sampling(sample_rate, env),
+        capture_content=_content(capture_content, env),
         redact=redaction(redact),
+        limits=_limits(limits),
+        processors=_processors(processors),
+        costs=_costs(costs, env),
+        estimate_tokens=_switch("estimate_tokens", estimate_tokens, env, default=False),
         resource={**(env.read("OTEL_RESOURCE_ATTRIBUTES", _pairs) or {}), **attributes},
         flush_on=_flush_on(flush_on, env),
         flush_on_sigterm=_switch("flush_on_sigterm", flush_on_sigterm, env, default=False),
@@ -108,51 +116,6 @@ def seconds(name: str, value: Any) -> float:
     return float(min(max(value, 0), _LONGEST_S))
 
 
-class Environment:
-    """Reads variables; a value that cannot be meant is warned of and counts as not set."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        """Read from `environ`."""
-        self._environ = environ
-
-    def read(self, name: str, parse: Callable[[str], T]) -> T | None:
-        """Return the parsed value; None when the variable is missing, empty or wrong."""
-        raw = self._environ.get(name, "").strip()
-        if not raw:
-            return None
-        try:
-            if not _is_sensible(raw):
-                raise ValueError("printable text of a sensible length")  # noqa: TRY301
-            return parse(raw)
-        except ValueError as error:
-            _warn_once(name, str(error))
-            return None
-
-    def first(self, default: T, name: str, parse: Callable[[str], T]) -> T:
-        """Return the parsed value, or the default."""
-        value = self.read(name, parse)
-        return default if value is None else value
-
-
-_warned: Final[set[str]] = set()
-
-
-def _warn_once(name: str, expected: str) -> None:
-    if name not in _warned:
-        _warned.add(name)
-        guard.warn(name, f"environment variable {name} is ignored: it needs {expected}")
-
-
-def say_once(message: str) -> None:
-    """Say something to the person at the terminal, once per process; a closed stderr is no reason to fail."""
-    if message not in _warned:
-        _warned.add(message)
-        try:
-            print(message, file=sys.stderr)  # noqa: T201 - the one line of `configure()`
-        except (OSError, ValueError, AttributeError):
-            return
-
-
 # -- arguments ---------------------------------------------------------------------------------------------------------
 
 
@@ -161,13 +124,9 @@ def _text(name: str, value: Any) -> str | None:
         return None
     if not isinstance(value, str) or not value.strip():
         raise ConfigurationError(name, value, "give a string that is not empty")
-    if not _is_sensible(value):
-        raise ConfigurationError(name, value, f"give printable text of at most {_MAX_TEXT} characters")
+    if not is_sensible(value):
+        raise ConfigurationError(name, value, f"give printable text of at most {MAX_TEXT} characters")
     return value.strip()
-
-
-def _is_sensible(text: str) -> bool:
-    return len(text) <= _MAX_TEXT and text.isprintable()
 
 
 def _switch(name: str, value: Any, env: Environment, *, default: bool) -> bool:
@@ -178,10 +137,54 @@ def _switch(name: str, value: Any, env: Environment, *, default: bool) -> bool:
     return value
 
 
-def _rate(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ConfigurationError("sample_rate", value, "give a number from 0 to 1")
-    return float(value)
+def _content(given: Any, env: Environment) -> Any:
+    """Return how much of the content is recorded; OpenTelemetry's variable counts after ours."""
+    if given is None:
+        given = env.read("CALLSPAN_CAPTURE_CONTENT", _as_content)
+    if given is None:
+        given = env.first(True, "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", _as_message_content)  # noqa: FBT003
+    content_rules(given)
+    return {**given} if isinstance(given, Mapping) else given
+
+
+def _limits(given: Any) -> Limits:
+    if given is not None and not isinstance(given, Limits):
+        raise ConfigurationError("limits", given, "give a callspan.Limits")
+    return given or Limits()
+
+
+def _sampling(given: Any, env: Environment) -> float | SampleRates:
+    """Return how much is recorded; OpenTelemetry's sampler counts after argument and variable of ours."""
+    if isinstance(given, SampleRates):
+        return given
+    if given is not None:
+        return SampleRates(given).default
+    ours = env.read("CALLSPAN_SAMPLE_RATE", _as_rate)
+    if ours is not None:
+        return ours
+    sampler = env.first("parentbased_always_on", "OTEL_TRACES_SAMPLER", _as_sampler)
+    ratio = {"always_on": 1.0, "always_off": 0.0}.get(sampler.removeprefix("parentbased_"))
+    rate = env.first(1.0, "OTEL_TRACES_SAMPLER_ARG", _as_rate) if ratio is None else ratio
+    return rate if sampler.startswith("parentbased_") else SampleRates(rate, follow_parent=False)
+
+
+def _costs(given: Any, env: Environment) -> bool | dict[str, Price]:
+    if not isinstance(given, Mapping):
+        return _switch("costs", given, env, default=False)
+    for model, price in given.items():
+        if not isinstance(model, str) or not isinstance(price, Price):
+            raise ConfigurationError("costs", price, 'give prices by model, as in {"my-model": callspan.Price(2, 8)}')
+    return {**given}
+
+
+def _processors(given: Any) -> tuple[Processor, ...]:
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise ConfigurationError("processors", given, "give a list of functions that take a span and return it or None")
+    chosen = tuple(given)
+    for index, processor in enumerate(chosen):
+        if not callable(processor):
+            raise ConfigurationError(f"processors[{index}]", processor, "give a function (span) -> span or None")
+    return chosen
 
 
 def _flush_on(given: Any, env: Environment) -> FlushOn:
@@ -213,7 +216,7 @@ def _attributes(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise ConfigurationError("resource", value, 'give a dictionary, as in {"deployment.environment.name": "prod"}')
     for key, item in value.items():
-        if not isinstance(key, str) or not key or not _is_sensible(key):
+        if not isinstance(key, str) or not key or not is_sensible(key):
             raise ConfigurationError("resource", key, "use attribute names that are printable strings")
         if not isinstance(item, str | bool | int | float):
             raise ConfigurationError(f"resource[{key!r}]", item, "give a string, a number or a bool")
@@ -265,6 +268,34 @@ def _as_switch(raw: str) -> bool:
     if raw.lower() in _FALSE:
         return False
     raise ValueError("true or false")
+
+
+def _as_sampler(raw: str) -> str:
+    known = [based + name for based in ("", "parentbased_") for name in ("always_on", "always_off", "traceidratio")]
+    if raw.lower() not in known:
+        raise ValueError(f"one of {', '.join(known)}")
+    return raw.lower()
+
+
+def _as_content(raw: str) -> Any:
+    if raw.lower() == "metadata":
+        return "metadata"
+    try:
+        return _as_switch(raw)
+    except ValueError:
+        raise ValueError("true, false or metadata") from None
+
+
+def _as_message_content(raw: str) -> bool:
+    """Read where OpenTelemetry's instrumentations write messages to; ours go to spans only."""
+    if raw.lower() in ("no_content", "event_only"):
+        return False
+    if raw.lower() in ("span_only", "span_and_event"):
+        return True
+    try:
+        return _as_switch(raw)
+    except ValueError:
+        raise ValueError("true, false, NO_CONTENT, SPAN_ONLY, EVENT_ONLY or SPAN_AND_EVENT") from None
 
 
 def _pairs(raw: str) -> dict[str, Any]:

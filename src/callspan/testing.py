@@ -11,18 +11,22 @@ chain plan
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from callspan.capture import openers
 from callspan.capture.switch import switch
+from callspan.errors import ConfigurationError
 from callspan.guard import guard
 from callspan.model.record import SpanRecord
 from callspan.model.resource import describe
 from callspan.model.span import Span
-from callspan.pipeline.limits import limit
-from callspan.pipeline.redaction import redact
+from callspan.pipeline.gate import Gate
+from callspan.pipeline.limits import Limiter
 from callspan.pipeline.repeats import Repeats
+from callspan.policy import Redaction, Replace, redaction
 from callspan.recording.clock import Clock
 from callspan.recording.ids import IdSource
 from callspan.recording.recorder import Recorder
@@ -66,22 +70,27 @@ class CapturedSpans(list[SpanRecord]):
 
 
 @contextmanager
-def capture(*, deterministic: bool = False) -> Iterator[CapturedSpans]:
+def capture(
+    *, deterministic: bool = False, redact: Redaction | Replace | bool | None = None, capture_content: Any = True
+) -> Iterator[CapturedSpans]:
     """Record into a list while the block runs, instead of where `configure()` sends spans; blocks nest.
 
-    A span is in the list as soon as it has ended, redacted as an exporter would see it. With `deterministic`, IDs are
-    the same in every run, turns are numbered from 1 anew, and each reading of the clock is one millisecond later.
+    A span is in the list as soon as it has ended, redacted as an exporter would see it; `redact` and `capture_content`
+    are those of `configure()`. With `deterministic`, IDs are the same in every run, turns are numbered from 1 anew, and
+    each reading of the clock is one millisecond later.
     """
     spans = CapturedSpans()
     resource = describe("test")
     repeats = Repeats()
+    limiter = Limiter()
+    gate = Gate(redaction(redact), capture_content=capture_content)
 
     def keep(span: Span) -> None:
         try:
             span.open_facts()
             repeats.check(span)
-            redact(span)
-            limit(span)
+            gate.clean(span)
+            limiter.limit(span)
             spans.append(SpanRecord.from_span(span, resource))
         except Exception as error:  # noqa: BLE001 - as in the worker: never the caller's
             guard.note("capturing a span", error)
@@ -98,6 +107,59 @@ def capture(*, deterministic: bool = False) -> Iterator[CapturedSpans]:
             openers.turn_off()
         else:
             openers.turn_on(before)
+
+
+@contextmanager
+def assert_never_leaves(
+    *canaries: str, redact: Redaction | Replace | bool | None = None, capture_content: Any = True
+) -> Iterator[CapturedSpans]:
+    """Run a block and fail if one of the canaries is in what would leave: spans in every spelling, and log lines.
+
+    Plant a secret where your program handles one, give it here, and run that part of the program. `redact` and
+    `capture_content` are those of your `configure()`. Raises `AssertionError` that names the span and where it stands.
+
+    >>> import callspan
+    >>> @callspan.tool
+    ... def order(api_key): ...
+    >>> with assert_never_leaves("canary-1"):
+    ...     order("canary-1")
+    """
+    given: tuple[Any, ...] = canaries
+    if not given or not all(isinstance(canary, str) and canary for canary in given):
+        raise ConfigurationError("canaries", canaries, "give texts that are not empty")
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("callspan")
+    logger.addHandler(handler)
+    try:
+        with capture(redact=redact, capture_content=capture_content) as spans:
+            yield spans
+            guard.log()
+    finally:
+        logger.removeHandler(handler)
+    for canary in canaries:
+        for span in spans:
+            for place, text in _places(span.model_dump(mode="json"), ""):
+                if canary in text:
+                    message = f"{canary!r} would leave in {place} of the span {span.kind} {span.name!r}"
+                    raise AssertionError(message)
+        if any(canary in line for line in lines):
+            message = f"{canary!r} would leave in a log line"
+            raise AssertionError(message)
+
+
+def _places(tree: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Go through all texts of a tree, names included."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield f"a name in {place or 'the record'}", str(key)
+            yield from _places(value, f"{place}.{key}".lstrip("."))
+    elif isinstance(tree, list):
+        for index, value in enumerate(tree):
+            yield from _places(value, f"{place}.{index}")
+    else:
+        yield place, str(tree)
 
 
 def _tick_clock() -> Clock:

@@ -16,6 +16,7 @@ PAGES = [
     "backends.md",
     "concepts.md",
     "conversations-and-prompts.md",
+    "costs.md",
     "datasets.md",
     "decorators.md",
     "feedback.md",
@@ -23,11 +24,13 @@ PAGES = [
     "index.md",
     "openai.md",
     "privacy.md",
+    "processors.md",
     "prompt-store.md",
     "propagation.md",
     "redaction.md",
     "reliability.md",
     "reports.md",
+    "sampling.md",
     "tables.md",
 ]
 NEED_READING = {"datasets.md", "reports.md", "tables.md"}  # callspan[reading]

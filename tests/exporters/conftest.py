@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from callspan import settings
+from callspan import environment
 from callspan.guard import guard
 from certificates import Authority
 
@@ -19,7 +19,7 @@ def clean(monkeypatch):
         if name.lower().endswith("_proxy") or name.startswith("OTEL_"):
             monkeypatch.delenv(name)
     guard.forget()
-    settings._warned.clear()
+    environment._warned.clear()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from callspan import settings
+from callspan import environment
 from callspan.errors import ConfigurationError
 from callspan.exporters import FileExporter, file
 from callspan.exporters.contract import Batch, ExportResult
@@ -22,7 +22,7 @@ from spans import FIXED, finished
 
 @pytest.fixture(autouse=True)
 def nothing_said(monkeypatch):
-    monkeypatch.setattr(settings, "_warned", set())
+    monkeypatch.setattr(environment, "_warned", set())
 
 
 def batch(*spans: Any, resource: Any = None) -> Batch:

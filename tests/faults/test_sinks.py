@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 import callspan
 import receiver as receivers
-from callspan import settings
+from callspan import environment
 from callspan.exporters import FileExporter, OTLPExporter
 from callspan.guard import guard
 from certificates import Authority
@@ -38,7 +38,7 @@ def clean(monkeypatch):
         if name.lower().endswith("_proxy") or name.startswith("OTEL_"):
             monkeypatch.delenv(name)
     guard.forget()
-    settings._warned.clear()
+    environment._warned.clear()
 
 
 @pytest.fixture

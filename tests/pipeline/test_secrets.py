@@ -84,6 +84,20 @@ def test_texts_are_looked_at_alone_though_they_are_joined():
     assert cleaned(["a\x00password=abc1", "b"])[0] == ["a\x00password=[redacted]", "b"]
 
 
+def test_a_secret_in_one_text_does_not_hide_those_in_the_next():
+    """What one text leaves open, or has too much of, ends with it."""
+    for make in TEXTS:
+        for opening in ("-----BEGIN " + "PRIVATE KEY-----\nMIIEabcdefghijklmnop", "://a@" * 3_000, "akey:" * 3_000):
+            for texts in ([opening, make(1)], [opening, "harmless", make(1), "more"], [make(2), opening, make(3)]):
+                found, _ = cleaned([*texts])
+                assert MARK not in repr(found), texts
+        found, _ = cleaned([make(1), make(2), make(3)])
+        assert MARK not in repr(found)
+    for one in TEXTS:
+        for other in TEXTS:
+            assert MARK not in repr(cleaned({"a": one(1), "b": [other(2)]}))
+
+
 def test_a_secret_in_the_name_of_a_key_is_replaced_and_no_value_lost():
     key = "sk-abcdefghij0123456789"
     assert cleaned({key: 1, key + "x": 2, "b": 3})[0] == {REDACTED: 1, f"{REDACTED} #2": 2, "b": 3}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from callspan import settings
+from callspan import environment
 from callspan.errors import ConfigurationError
 from callspan.guard import guard
 from callspan.pipeline.spool_settings import SpoolSettings, read
@@ -12,7 +12,7 @@ from callspan.pipeline.spool_settings import SpoolSettings, read
 
 @pytest.fixture(autouse=True)
 def warned_anew():
-    settings._warned.clear()
+    environment._warned.clear()
     guard.forget()
     yield
     guard.forget()

@@ -13,6 +13,7 @@ from callspan.capture.arguments import Parameters, bind, colour, innermost, para
 from callspan.capture.checks import check_metadata, check_tags, texts
 from callspan.errors import ConfigurationError
 from callspan.model.kinds import KINDS, SYNONYMS, Kind, resolve
+from callspan.policy import content_level
 from callspan.recording.sites import Site
 
 F = TypeVar("F")
@@ -38,6 +39,7 @@ def observe(
     tags: Iterable[str] = (),
     metadata: Mapping[str, Any] | None = None,
     vectors: VectorPolicy = "full",
+    capture_content: bool | Literal["metadata"] = True,
 ) -> Callable[[F], F]: ...
 
 
@@ -53,6 +55,7 @@ def observe(
     tags: Iterable[str] = (),
     metadata: Mapping[str, Any] | None = None,
     vectors: VectorPolicy = "full",
+    capture_content: bool | Literal["metadata"] = True,
 ) -> Any:
     """Record every call of a function as a span; bare (`@observe`) or with arguments (`@observe(kind="tool")`).
 
@@ -67,6 +70,7 @@ def observe(
     reduce: for generators: a function from the list of what was yielded to what is recorded.
     tags, metadata: put on every span of this function.
     vectors: what embedding spans keep of vectors: "full", "hash" or "none".
+    capture_content: False to record no arguments, results or exception texts, "metadata" their types and sizes only.
 
     Raises `ConfigurationError` when an argument cannot be meant, at decoration time.
 
@@ -85,6 +89,7 @@ def observe(
         "tags": tags,
         "metadata": metadata,
         "vectors": vectors,
+        "content": content_level("capture_content", capture_content),
     }
     _check(options)
     return functools.partial(_decorate, options=options) if function is None else _decorate(function, options)
@@ -136,6 +141,7 @@ def _site(function: Any, options: dict[str, Any], *, awaited: bool) -> Site:
         function=innermost(function) if kind == "tool" else None,
         open_objects=kind in _OBJECT_RESULTS,
         vectors=options["vectors"],
+        content=options["content"],
         awaited=awaited,
     )
 

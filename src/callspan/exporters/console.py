@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TextIO, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, get_args
 
 from callspan.dialects.contract import Dialect
 from callspan.dialects.json_text import to_json
@@ -23,6 +23,7 @@ from callspan.exporters.pending import PendingTraces
 from callspan.guard import guard
 from callspan.model.resource import Resource
 from callspan.model.span import Span
+from callspan.policy import content_level
 from callspan.reading.rows import Row
 from callspan.reading.trees import build_traces
 
@@ -53,6 +54,7 @@ class ConsoleExporter:
     io: True to show inputs and outputs too: messages, documents, arguments; long ones are cut.
     dialects: "genai", "genai-1.41", "openinference", or several: print the attributes of each span as a backend would
         get them. None, the default, prints none.
+    capture_content: False for spans without content, "metadata" for types and sizes instead of values.
     max_spans: how many spans may wait for their root; beyond, those that wait longest are printed without it.
 
     Control characters are printed as escapes. A stream that cannot be written is no error: its spans are counted as
@@ -70,6 +72,7 @@ class ConsoleExporter:
         io: bool = False,
         dialects: str | Dialect | Iterable[str | Dialect] | None = None,
         max_spans: int = 10_000,
+        capture_content: bool | Literal["metadata"] = True,
         name: str = "console",
     ) -> None:
         """Check the arguments; nothing is printed yet."""
@@ -84,6 +87,7 @@ class ConsoleExporter:
         if type(name) is not str or not name:
             raise ConfigurationError("name", name, "give a string that is not empty")
         self.name = name
+        self.capture_content = content_level("capture_content", capture_content)
         self._stream = stream
         self._color: Color = color
         self._io = io

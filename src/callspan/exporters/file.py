@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from callspan import settings
 from callspan.dialects.contract import Dialect
 from callspan.dialects.registry import resolve
 from callspan.encoding import otlp_json
+from callspan.environment import say_once
 from callspan.errors import ConfigurationError
 from callspan.exporters import paths
 from callspan.exporters.appending import IS_SHARED, AppendedFile
 from callspan.exporters.contract import Batch, ExportResult
 from callspan.guard import guard
 from callspan.model.resource import Resource
+from callspan.policy import content_level
 
 DEFAULT_PATH: Final = Path(paths.OUR_FOLDER) / "spans.jsonl"
 _WRITE_BYTES: Final = 1_048_576
@@ -29,6 +30,7 @@ class FileExporter:
     path: the file; `.callspan/spans.jsonl` below the working directory by default. Several processes may share it; on
         Windows each writes a file of its own, with its process ID in the name.
     dialects: "genai" (default), "genai-1.41", "openinference", or several.
+    capture_content: False for spans without content, "metadata" for types and sizes instead of values.
     max_bytes: the size at which the file is renamed to `path.1`, `path.1` to `path.2` …; 0 for never.
     backups: how many renamed files are kept.
 
@@ -45,6 +47,7 @@ class FileExporter:
         dialects: str | Dialect | Iterable[str | Dialect] = "genai",
         max_bytes: int = 256 * 1_048_576,
         backups: int = 3,
+        capture_content: bool | Literal["metadata"] = True,
         name: str = "file",
     ) -> None:
         """Check that the path can be written, without creating the file."""
@@ -55,6 +58,7 @@ class FileExporter:
         if type(name) is not str or not name:
             raise ConfigurationError("name", name, "give a string that is not empty")
         self.name = name
+        self.capture_content = content_level("capture_content", capture_content)
         self._dialects = resolve(dialects)
         self.path = paths.checked(_of_process(DEFAULT_PATH if path is None else _as_path(path)))
         self._file = AppendedFile(self.path, max_bytes, backups)
@@ -110,7 +114,7 @@ def default_exporter() -> FileExporter:
         return FileExporter()
     except ConfigurationError:
         exporter = FileExporter(_temporary_folder() / DEFAULT_PATH.name)
-    settings.say_once(f"callspan: {DEFAULT_PATH} cannot be written here; spans go to {exporter.path}")
+    say_once(f"callspan: {DEFAULT_PATH} cannot be written here; spans go to {exporter.path}")
     return exporter
 
 

@@ -11,6 +11,7 @@ from callspan.dialects.contract import Dialect
 from callspan.dialects.json_text import clean, to_json
 from callspan.dialects.merge import attributes
 from callspan.dialects.registry import resolve
+from callspan.environment import Environment
 from callspan.errors import ConfigurationError
 from callspan.exporters import addresses, headers, tls
 from callspan.exporters.addresses import Address
@@ -23,7 +24,7 @@ from callspan.exporters.splitting import Splitter, UnwritableError
 from callspan.exporters.transport import Transport
 from callspan.model.resource import Resource
 from callspan.model.span import Span
-from callspan.settings import Environment
+from callspan.policy import content_level
 
 Format = Literal["json", "ndjson"]
 Transform = Callable[[list[dict[str, Any]]], Any]
@@ -43,6 +44,7 @@ class HTTPExporter:
         request; when it raises, the spans are counted as rejected.
     dialects: "genai", "genai-1.41", "openinference", or several: the records' `attributes` then hold everything in that
         spelling, as OTLP would. None, the default, leaves in them what has no field of its own.
+    capture_content: False for spans without content, "metadata" for types and sizes instead of values.
     compression: "gzip", or None.
     timeout_s, certificate_file, client_certificate_file, client_key_file, verify: as for `OTLPExporter`.
 
@@ -65,6 +67,7 @@ class HTTPExporter:
         client_certificate_file: str | os.PathLike[str] | None = None,
         client_key_file: str | os.PathLike[str] | None = None,
         verify: bool = True,
+        capture_content: bool | Literal["metadata"] = True,
         name: str = "http",
     ) -> None:
         """Check everything that can be checked without the network."""
@@ -76,6 +79,7 @@ class HTTPExporter:
             raise ConfigurationError("transform", transform, "give a function from a list of records to what is sent")
         address = _address(url)
         self.name = name
+        self.capture_content = content_level("capture_content", capture_content)
         self.url = address.shown
         self._hints = Hints(name)
         self._transform = transform

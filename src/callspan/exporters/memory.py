@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from callspan.errors import ConfigurationError
 from callspan.exporters.contract import Batch, ExportResult
 from callspan.guard import guard
+from callspan.policy import content_level
 
 if TYPE_CHECKING:
     from callspan.model.record import SpanRecord
 
 
 class MemoryExporter:
-    """Keeps the last `max_spans` spans as `SpanRecord`s in `spans`, in the order in which they ended."""
+    """Keeps the last `max_spans` spans as `SpanRecord`s in `spans`, in the order in which they ended.
+
+    `capture_content` is False for spans without content, "metadata" for its types and sizes.
+    """
 
     local: Final = True
 
-    def __init__(self, max_spans: int = 10_000, *, name: str = "memory") -> None:
+    def __init__(
+        self, max_spans: int = 10_000, *, capture_content: bool | Literal["metadata"] = True, name: str = "memory"
+    ) -> None:
         """Start empty. Raises `ConfigurationError` unless `max_spans` is a whole number from 1."""
         if type(max_spans) is not int or max_spans < 1:
             raise ConfigurationError("max_spans", max_spans, "give a whole number from 1")
         if type(name) is not str or not name:
             raise ConfigurationError("name", name, "give a string that is not empty")
         self.name = name
+        self.capture_content = content_level("capture_content", capture_content)
         self._spans: deque[SpanRecord] = deque(maxlen=min(max_spans, 2**31))
 
     @property

@@ -21,6 +21,7 @@ from callspan.exporters.transport import Transport
 from callspan.guard import logger
 from callspan.model.resource import Resource
 from callspan.model.span import Span
+from callspan.policy import content_level
 
 Write = Callable[[Sequence[Span], Resource, Sequence[Dialect]], bytes]
 
@@ -38,6 +39,7 @@ class OTLPExporter:
     compression: "gzip", or "none" (default).
     timeout_s: what one attempt may take, 10 by default. The variables are in milliseconds.
     dialects: "genai" (default), "genai-1.41", "openinference", or several.
+    capture_content: False for spans without content, "metadata" for types and sizes instead of values.
     certificate_file, client_certificate_file, client_key_file: PEM files: the authorities to trust instead of the
         usual ones; the certificate to appear with, and its key unless it stands in the same file.
     verify: False to send to whoever answers; warned of.
@@ -61,6 +63,7 @@ class OTLPExporter:
         client_certificate_file: str | os.PathLike[str] | None = None,
         client_key_file: str | os.PathLike[str] | None = None,
         verify: bool = True,
+        capture_content: bool | Literal["metadata"] = True,
         name: str = "otlp",
     ) -> None:
         """Check everything that can be checked without the network."""
@@ -79,6 +82,7 @@ class OTLPExporter:
         )
         encoding = _ENCODINGS[settings.protocol]
         self.name = name
+        self.capture_content = content_level("capture_content", capture_content)
         self.endpoint = settings.address.shown
         self._dialects = resolve(dialects)
         self._hints = Hints(name)

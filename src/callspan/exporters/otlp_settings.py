@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Literal, TypeVar, get_args
 
+from callspan.environment import Environment
 from callspan.errors import ConfigurationError
 from callspan.exporters import addresses, headers, tls
 from callspan.exporters.addresses import Address
 from callspan.exporters.tls import Tls
 from callspan.guard import guard
-from callspan.settings import Environment
 
 T = TypeVar("T")
 

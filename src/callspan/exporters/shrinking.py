@@ -48,13 +48,13 @@ def _note(gone: dict[str, int], name: str, size: int) -> None:
 
 def _shrink_field(facts: Facts, field: Field[Any]) -> int:
     value = getattr(facts, field.name)
-    size = _size(value)
+    size = size_of(value)
     if size <= VALUE_BYTES:
         return 0
     if field.name in _NAMED_VALUES:
         kept = _small(value)
         setattr(facts, field.name, kept)
-        return size - _size(kept)
+        return size - size_of(kept)
     if field.name == "prompts":
         facts.prompts = [PromptUse("", {}, prompt.name, prompt.version) for prompt in value]
     elif field.name == "tool":
@@ -68,8 +68,8 @@ def _shrink_events(span: Span) -> int:
     if span.events is None:
         return 0
     kept = [Event(event.name, event.time_ns, _small(event.attributes)) for event in span.events]
-    size = sum(_size(event.attributes) for event in span.events)
-    left = sum(_size(event.attributes) for event in kept)
+    size = sum(size_of(event.attributes) for event in span.events)
+    left = sum(size_of(event.attributes) for event in kept)
     span.events = kept if left <= FIELD_BYTES else None
     return size - (left if left <= FIELD_BYTES else 0)
 
@@ -77,7 +77,7 @@ def _shrink_events(span: Span) -> int:
 def _shrink_links(span: Span) -> int:
     if span.links is None:
         return 0
-    size = sum(_size(link.attributes) for link in span.links)
+    size = sum(size_of(link.attributes) for link in span.links)
     if size <= VALUE_BYTES:
         return 0
     span.links = [Link(link.trace_id, link.span_id, {}) for link in span.links]
@@ -86,7 +86,7 @@ def _shrink_links(span: Span) -> int:
 
 def _cut(holder: Any, name: str) -> int:
     text = getattr(holder, name)
-    size = _size(text)
+    size = size_of(text)
     if size <= VALUE_BYTES:
         return 0
     setattr(holder, name, text[:_TEXT_CHARACTERS] + _MARK)
@@ -95,21 +95,21 @@ def _cut(holder: Any, name: str) -> int:
 
 def _small(named: Any) -> dict[str, Any]:
     """Return the named values that are small; none where there are so many that they are large together."""
-    kept = {key: value for key, value in (named or {}).items() if _size(key) + _size(value) <= VALUE_BYTES}
-    return kept if _size(kept) <= FIELD_BYTES else {}
+    kept = {key: value for key, value in (named or {}).items() if size_of(key) + size_of(value) <= VALUE_BYTES}
+    return kept if size_of(kept) <= FIELD_BYTES else {}
 
 
 def _default(field: Field[Any]) -> Any:
     return field.default if field.default_factory is NO_DEFAULT else field.default_factory()
 
 
-def _size(tree: Any) -> int:
+def size_of(tree: Any) -> int:
     """Return the bytes of the texts in a tree, and a few for everything else in it."""
     if isinstance(tree, str):
         return len(tree) if tree.isascii() else len(tree.encode("utf-8", "surrogatepass"))
     if isinstance(tree, dict):
-        return sum(_size(key) + _size(value) for key, value in tree.items())
+        return sum(size_of(key) + size_of(value) for key, value in tree.items())
     if isinstance(tree, list | tuple):
-        return sum(map(_size, tree))
+        return sum(map(size_of, tree))
     slots = getattr(type(tree), "__slots__", ())  # prompts and tools are small dataclasses of ours
-    return sum(_size(getattr(tree, slot)) for slot in slots) if slots else 8
+    return sum(size_of(getattr(tree, slot)) for slot in slots) if slots else 8

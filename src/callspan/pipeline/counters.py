@@ -13,7 +13,8 @@ _MAX_REASON_CHARACTERS: Final = 120
 class Stats(TypedDict):
     """Counts of one exporter. At rest, `ended + adopted = delivered + rejected + sum(dropped) + buffered + spooled`.
 
-    `dropped` is by reason: "queue full", "sampled" (and so not recorded), "unreadable" (could not be prepared),
+    `dropped` is by reason: "queue full", "sampled" (and so not recorded), "unreadable" (could not be
+    prepared), "refused by a processor",
     "exporter error", "exporter answer", "no thread", "shutdown", "worker died", "spool full", "spool too old", "spool
     damaged", or what the exporter says. `adopted` spans were taken over from the spools of processes that have ended;
     `spooled` ones are safe on the disk and not settled, `buffered` ones are in memory alone.

@@ -2,27 +2,61 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from typing import Any, Final
+
 from callspan.guard import guard
+from callspan.model.resource import Resource
 from callspan.model.span import Span
 from callspan.pipeline.content import strip_content
+from callspan.pipeline.media import replace_media
 from callspan.pipeline.redaction import Redactor
-from callspan.policy import Redaction
+from callspan.policy import Content, Redaction, content_rules, lowest
+
+_REMEMBERED: Final = 1024
 
 
 class Gate:
-    """Takes content out where it is switched off, and secrets everywhere."""
+    """Takes content out where it is switched off, media where they are not to be kept, and secrets everywhere.
 
-    def __init__(self, rules: Redaction | None = None, *, capture_content: bool = True) -> None:
-        """Let content pass, or not, but for what the rules replace."""
-        self._capture_content = capture_content
+    An exception passes through spans above: where its text was withheld once, it is withheld on the way up, too.
+    """
+
+    def __init__(
+        self, rules: Redaction | None = None, *, capture_content: Any = True, keep_media: bool = False
+    ) -> None:
+        """Let content pass as `capture_content` says, but for what the rules replace."""
+        self._content = content_rules(capture_content)
+        self._keep_media = keep_media
         self._redactor = Redactor(rules)
-        self.clean_resource = self._redactor.redact_resource
+        self._withheld: OrderedDict[tuple[int, int], None] = OrderedDict()
+
+    def clean_resource(self, resource: Resource) -> Resource:
+        """Return the resource as it may be sent."""
+        return self._redactor.redact_resource(resource)
 
     def clean(self, span: Span) -> None:
         """Clean a span whose facts are filled."""
-        if not self._capture_content:
-            strip_content(span)
+        level = self._level(span)
+        if level != "full":
+            self._remember(span)
+            strip_content(span, level)
+        elif span.error is not None and (span.trace_id, hash(span.error.message)) in self._withheld:
+            span.error.message, span.status_message = "", None
+        if not self._keep_media:
+            replace_media(span)
         self._redactor.redact(span)
+
+    def _level(self, span: Span) -> Content:
+        level = self._content.get(span.kind, "full")
+        own = getattr(span.site, "content", None)
+        return level if own is None else lowest(level, own)
+
+    def _remember(self, span: Span) -> None:
+        if span.error is not None and span.error.message:
+            self._withheld[span.trace_id, hash(span.error.message)] = None
+            if len(self._withheld) > _REMEMBERED:
+                self._withheld.popitem(last=False)
 
     def lets_pass(self, span: Span) -> bool:
         """Clean a span that comes back from a spool, since the gate may have become stricter; False if it cannot be."""

@@ -9,7 +9,10 @@ from callspan.exporters.contract import Batch, Exporter, ExportResult
 from callspan.guard import guard
 from callspan.model.resource import Resource
 from callspan.model.span import Span
+from callspan.pipeline.content import without_content
 from callspan.pipeline.counters import Counters, Stats
+from callspan.pipeline.processors import REFUSED
+from callspan.policy import content_level
 
 BATCH_SPANS: Final = 512
 
@@ -23,6 +26,7 @@ class Lane:
     def __init__(self, exporter: Exporter, name: str, resource: Resource) -> None:
         """Serve `exporter`; `name` is what its counts are found under."""
         self.exporter = exporter
+        self._content = content_level(f"{name}.capture_content", getattr(exporter, "capture_content", True))
         self.name = name
         self.counters = Counters()
         self.last_error: str | None = None
@@ -89,6 +93,13 @@ class Lane:
             self.last_error = error or reason  # first: whoever waits for the count asks for it
             self.counters.drop(count, reason)
 
+    def refuse(self, count: int) -> None:
+        """Count spans that a processor of the user's refused, which is no loss that anybody has to be told of."""
+        if count:
+            self.pending -= count
+            self.told_lost += count
+            self.counters.drop(count, REFUSED)
+
     def drop_pending(self, count: int, reason: str) -> None:
         """Count spans that the worker has at hand and that will not be delivered."""
         self.pending -= count
@@ -118,7 +129,7 @@ class Lane:
 
     def _export(self, spans: Sequence[Span]) -> None:
         try:
-            result = self.exporter.export(Batch(spans, self._resource))
+            result = self.exporter.export(Batch(self._shown(spans), self._resource))
         except BaseException as error:  # a plug-in may do anything but take its thread along
             self._let_go()
             self.drop(len(spans), "exporter error", f"{type(error).__name__} in export")
@@ -127,6 +138,11 @@ class Lane:
             guard.warn(f"exporter {self.name}", f"exporter {self.name!r} raised {type(error).__name__}; spans dropped")
         else:
             self._settle(spans, result)
+
+    def _shown(self, spans: Sequence[Span]) -> Sequence[Span]:
+        """Return the spans as this exporter may see them, where it is to get less of their content than others."""
+        level = self._content
+        return spans if level == "full" else [without_content(span, level) for span in spans]
 
     def _settle(self, spans: Sequence[Span], result: Any) -> None:
         """Count what the exporter says became of the spans, never more than there were."""

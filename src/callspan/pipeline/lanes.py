@@ -56,18 +56,27 @@ class Lanes:
         """Go through the lanes."""
         return iter(self._lanes)
 
-    def deliver(self, spans: list[Span], make_ready: Callable[[Span], bool]) -> None:
-        """Prepare the spans and put them on every lane; whatever ends this thread, they are accounted for."""
+    def deliver(
+        self, spans: list[Span], make_ready: Callable[[Span], bool], accept: Callable[[Span], bool] | None = None
+    ) -> None:
+        """Prepare the spans and put those that are accepted on every lane.
+
+        Whatever ends this thread, they are accounted for.
+        """
         unserved = self._in_order[::-1]
         for lane in unserved:
             lane.pending = len(spans)
         try:
             ready = [span for span in spans if make_ready(span)]
+            unreadable = len(spans) - len(ready)
+            if accept is not None:
+                ready = [span for span in ready if accept(span)]
             if self.spool is not None:
                 self.spool.store(ready)
             while unserved:
                 lane = unserved.pop()
-                lane.drop_pending(len(spans) - len(ready), "unreadable")
+                lane.drop_pending(unreadable, "unreadable")
+                lane.refuse(len(spans) - unreadable - len(ready))
                 if ready:
                     lane.put(ready)
         except BaseException:

@@ -141,20 +141,25 @@ def _at(data: bytes, start: int, begins: int) -> Interval | None:
 def _private_keys(data: bytes) -> Iterator[Interval]:
     position = 0
     while found := _PEM.search(data, position):
-        end = _PEM_END.search(data, found.end())
-        position = end.end() if end is not None else end_of_text(data, found.end())  # cut off: all of what is left
+        position = end_of_text(data, found.end())  # cut off: all of what is left of this text, and of no other
+        end = _PEM_END.search(data, found.end(), position)
+        position = end.end() if end is not None else position
         yield found.start(), position
 
 
 def _userinfos(data: bytes) -> Iterator[Interval]:
     """Find `user:password` in URLs, and names so long that they are tokens."""
-    for count, found in enumerate(_USERINFO.finditer(data)):
-        start, stop = found.span(1)
-        if is_dense(count, stop):
-            yield start, len(data)
-            return
-        if b":" in found[1] or stop - start >= _LONG_USER:
-            yield start, stop
+    position = first = end = count = 0
+    while found := _USERINFO.search(data, position):
+        start, position = found.span(1)
+        if start >= end:
+            first, end, count = start, end_of_text(data, start), 0
+        count += 1
+        if is_dense(count, start - first):
+            yield start, end
+            position = end
+        elif b":" in found[1] or position - start >= _LONG_USER:
+            yield start, position
 
 
 def is_dense(count: int, span: int) -> bool:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from callspan.environment import Environment
 from callspan.errors import ConfigurationError
 from callspan.exporters.paths import checked_folder
-from callspan.settings import Environment
 
 Sync = Literal["never", "batch"]
 

@@ -19,10 +19,12 @@ from callspan.pipeline.counters import FlushResult, Stats
 from callspan.pipeline.gate import Gate
 from callspan.pipeline.lane import BATCH_SPANS
 from callspan.pipeline.lanes import Lanes
-from callspan.pipeline.limits import limit
+from callspan.pipeline.limits import Limiter
+from callspan.pipeline.processors import process
 from callspan.pipeline.repeats import Repeats
 from callspan.pipeline.spool_settings import SpoolSettings
 from callspan.pipeline.threads import Attendant, is_importing
+from callspan.policy import Processor
 
 _INTERVAL_S: Final = 0.5
 _INLINE_S: Final = 0.1  # what delivery may cost a thread of the user's where there is no worker
@@ -45,6 +47,9 @@ class Pipeline:
         resource: Resource,
         *,
         gate: Gate | None = None,
+        limiter: Limiter | None = None,
+        processors: Sequence[Processor] = (),
+        measures: Sequence[Callable[[Span], object]] = (),
         quiet: Callable[[], AbstractContextManager[object]] = nullcontext,
         every_interval: Callable[[], None] | None = None,
         max_spans: int = 100_000,
@@ -53,6 +58,9 @@ class Pipeline:
     ) -> None:
         """Prepare; no thread is started, no exporter called and no spool touched before the first span."""
         self._gate = gate or Gate()
+        self._limiter = limiter or Limiter()
+        self._processors = tuple(processors)
+        self._measures = tuple(measures)
         clean = self._gate.clean_resource(resource)
         self.lanes = Lanes(exporters, clean, quiet, max_spans, max_bytes, spool, self._gate)
         self.buffer = Buffer(self._attend, max_spans, max_bytes)
@@ -154,7 +162,7 @@ class Pipeline:
 
     def _deliver_until(self, until: float | None) -> None:
         while spans := self.buffer.take(BATCH_SPANS):
-            self.lanes.deliver(spans, self._make_ready)
+            self.lanes.deliver(spans, self._make_ready, self._accept if self._processors else None)
             if until is not None and time.monotonic() >= until:
                 return
 
@@ -162,12 +170,18 @@ class Pipeline:
         try:
             span.open_facts()
             self._repeats.check(span)
+            for measure in self._measures:
+                measure(span)
             self._gate.clean(span)
-            limit(span)
+            self._limiter.limit(span)
         except Exception as error:  # noqa: BLE001 - counted as dropped, and the loop goes on
             guard.note("preparing a span", error)
             return False
         return True
+
+    def _accept(self, span: Span) -> bool:
+        """Let the processors see a span; what they wrote passes the gate, too."""
+        return process(span, self._processors) and self._gate.lets_pass(span)
 
     def _tend_spool(self) -> None:
         """Tidy the spool up, unless another thread is delivering just now."""

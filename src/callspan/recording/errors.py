@@ -11,7 +11,7 @@ from callspan.recording import stored_fields
 from callspan.recording.plain import integer_text
 
 _FRAMES: Final = 32
-_MESSAGE: Final = 8192
+_MESSAGE: Final = 8192 + 4096  # the margin goes in the worker, once the gate has looked for secrets
 _ARGUMENTS: Final = 64
 _OURS: Final = ("/callspan/capture/", "/callspan/integrations/")  # where wrappers of ours pass an exception on
 _ARGS: Final[Any] = BaseException.__dict__["args"]

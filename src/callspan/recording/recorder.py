@@ -21,7 +21,7 @@ from callspan.recording.otel import (
     Context,
     get_context,
 )
-from callspan.recording.sampling import MASK
+from callspan.recording.sampling import MASK, SamplingRules
 from callspan.recording.sites import Site
 from callspan.recording.snapshot import freeze
 
@@ -39,32 +39,34 @@ _open: Callable[[Span], Facts] | None = None
 class Recorder:
     """Makes spans for one pipeline. `sink` takes every sealed span; `bound` is the sampling bound (`sampling`)."""
 
-    __slots__ = ("bound", "clock", "ids", "sampled_out", "sink", "ticks")
+    __slots__ = ("bound", "clock", "ids", "rules", "sampled_out", "sink", "ticks")
 
     def __init__(
-        self, sink: Sink, bound: int | None = None, clock: Clock | None = None, id_source: IdSource | None = None
+        self,
+        sink: Sink,
+        bound: int | None = None,
+        clock: Clock | None = None,
+        id_source: IdSource | None = None,
+        rules: SamplingRules | None = None,
     ) -> None:
-        """Record everything unless `bound` says otherwise; tests pass a clock and IDs of their own."""
+        """Record everything unless `bound` or `rules` say otherwise; tests pass a clock and IDs of their own."""
         self.sink = sink
         self.bound: Final = bound
+        self.rules: Final = rules
         self.clock: Final = clock or Clock()
         self.ids: Final = id_source or ids
         self.ticks: Final = self.clock.ticks
         self.sampled_out = 0
 
-    def open(  # noqa: C901, PLR0912 - one function, which calls none: it runs for every span
-        self, site: Site, outer: Context | None = None
-    ) -> Opened | None:
+    def open(self, site: Site, outer: Context | None = None) -> Opened | None:
         """Make a span under what is current in `outer`, here by default; None when nothing is to be recorded here.
 
-        Nothing is recorded while suppressed and below an unsampled root; an unsampled root itself comes back inert,
-        since it has to be current for what is below. The span's clock starts with `start`.
+        A span that is not sampled comes back inert: current for what is below, where nothing is recorded.
         """
-        if outer is None:
-            outer = get_context()
+        outer = get_context() if outer is None else outer
         trace_id = 0
-        kind: Any = None
         parent_id = trace_state = None
+        kind: Any = None
         scope: Any = None
         if outer:
             if outer.get(SUPPRESS_KEY):
@@ -79,7 +81,7 @@ class Recorder:
             elif parent is not None:
                 context = parent.get_span_context()
                 if context.is_valid:
-                    if not context.trace_flags.sampled:
+                    if not context.trace_flags.sampled and (self.rules is None or self.rules.follows_parent):
                         return None
                     trace_id, parent_id, trace_state = context.trace_id, context.span_id, context.trace_state
             if outer.get(PLAIN_SUPPRESS_KEY):
@@ -93,13 +95,15 @@ class Recorder:
         else:
             own = {}
         random_bits = self.ids.random_bits
-        if not trace_id:
-            trace_id = random_bits(128) or 1
-            if self.bound is not None and trace_id & MASK >= self.bound:
-                self.sampled_out += 1
-                own[SPAN_KEY] = inert = InertSpan.__new__(InertSpan)
-                inert.trace_id, inert.span_id = trace_id, random_bits(64) or 1
-                return inert, Context(own), outer
+        bound = None if trace_id else self.bound
+        if self.rules is not None:
+            bound = self.rules.bound(site, is_root=not trace_id, is_ours=kind is Span)
+        trace_id = trace_id or random_bits(128) or 1
+        if bound is not None and trace_id & MASK >= bound:
+            self.sampled_out += 1
+            own[SPAN_KEY] = inert = InertSpan.__new__(InertSpan)
+            inert.trace_id, inert.span_id = trace_id, random_bits(64) or 1
+            return inert, Context(own), outer
         own[SPAN_KEY] = span = Span()
         span._recording = self  # noqa: SLF001 - the recorder is the other half of a span
         span.name, span.kind, span.component = site.name, site.kind, site.component

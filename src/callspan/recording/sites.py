@@ -31,6 +31,7 @@ class Site:
     callables. `function` is kept for tools, whose description the worker reads. `open_objects` says that results may
     be objects whose stored fields are the facts (documents, answers). `awaited` says of a generator that it is a
     coroutine of the old kind: what it returns is the output, and what it yields is for the event loop.
+    `content` is how much of what passes may be told, where that is less than the settings say (`policy.Content`).
     `awaits_provider` says of a framework's hook that a provider's call below may write its facts into the span, and
     `may_repeat` that its answer may be one that another span tells of too: then the later one leaves usage out.
     """
@@ -40,6 +41,7 @@ class Site:
         "capture_input",
         "capture_output",
         "component",
+        "content",
         "defaults",
         "function",
         "kind",
@@ -81,6 +83,7 @@ class Site:
         reader: Callable[[Any, Any], None] | None = None,
         open_objects: bool = False,
         vectors: str = "full",
+        content: str | None = None,
         awaited: bool = False,
         awaits_provider: bool = False,
         may_repeat: bool = False,
@@ -105,6 +108,7 @@ class Site:
         self.reader = reader
         self.open_objects = open_objects
         self.vectors = vectors
+        self.content = content
         self.awaited = awaited
         self.provider_call = AWAITED if awaits_provider else None  # of each span, at first
         self.may_repeat = may_repeat or awaits_provider

@@ -1,0 +1,84 @@
+"""Replaces images, sounds and files in base64 by what they are: type, size and digest. Before anything else looks.
+
+Where media stand as such (parts of messages) and where they stand as data URLs, anywhere in a span's content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any, Final
+
+from callspan.model.facts import Facts
+from callspan.model.span import Span
+
+LEAST_CHARACTERS: Final = 256
+_URL: Final = re.compile(
+    r"data:([\w.+-]{1,64}/[\w.+-]{1,64})?((?:;[\w=.+-]{1,64}){0,4});base64,([A-Za-z0-9+/_=-]{256,})"
+)
+_MESSAGES: Final = ("input_messages", "output_messages")
+_FREE: Final = (
+    "input",
+    "output",
+    "extra",
+    "system_instructions",
+    "documents",
+    "input_documents",
+    "metadata",
+    "attributes",
+)
+
+
+def replace_media(span: Span) -> None:
+    """Replace media in base64 in the span's content; `facts.truncated` says how large the largest of a field was."""
+    facts = span.facts
+    assert facts is not None
+    if 0 < span.size < LEAST_CHARACTERS:
+        return
+    for field in (*_MESSAGES, *_FREE):
+        tree = getattr(facts, field)
+        if tree:
+            _note(facts, field, _replace(facts, field, tree))
+
+
+def _note(facts: Facts, field: str, size: int) -> None:
+    if size:
+        facts.truncated[field] = max(facts.truncated.get(field, 0), size)
+
+
+def _replace(holder: Any, key: Any, tree: Any) -> int:
+    """Replace in place; return the size of the largest text that held media."""
+    kind = type(tree)
+    if kind is dict:
+        content = tree.get("content")
+        if tree.get("type") == "blob" and type(content) is str and len(content) >= LEAST_CHARACTERS:
+            tree["content"] = told(tree.get("mime_type") or tree.get("modality"), content)
+            return len(content)
+        return max((_replace(tree, name, value) for name, value in tree.items() if _may_hold(value)), default=0)
+    if kind is list:
+        return max((_replace(tree, index, item) for index, item in enumerate(tree) if _may_hold(item)), default=0)
+    if kind is str and len(tree) >= LEAST_CHARACTERS and ";base64," in tree:
+        new = _URL.sub(lambda found: told(found[1], found[3]), tree)
+        if new != tree:
+            if type(holder) is Facts:
+                setattr(holder, key, new)
+            else:
+                holder[key] = new
+            return len(tree)
+    return 0
+
+
+def _may_hold(value: Any) -> bool:
+    kind = type(value)
+    return kind is dict or kind is list or (kind is str and len(value) >= LEAST_CHARACTERS)
+
+
+def told(mime_type: Any, data: str) -> str:
+    """Say what stood there: the type, the size of what base64 stands for, and the digest of the text in base64.
+
+    >>> told("image/png", "AAAA" * 100)[:32]
+    '<image/png, 300 bytes, sha256 of'
+    """
+    size = len(data.rstrip("=")) * 3 // 4
+    digest = hashlib.sha256(data.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"<{mime_type or 'data'}, {size} bytes, sha256 of base64 {digest}>"

@@ -1,0 +1,310 @@
+"""G1 to G10 and G16: what may not leave does not, in any byte that is produced."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import callspan
+from callspan.exporters import ConsoleExporter, FileExporter, HTTPExporter, MemoryExporter, OTLPExporter
+from planted import MARKS, texts, trees, word
+from receiver import Receiver, Reply
+
+pytestmark = pytest.mark.faults
+
+PLANTED = 200
+
+
+class Leaked:
+    """Everything that was produced: files, requests, the console, logs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.console = io.StringIO()
+        self.receivers: list[Receiver] = []
+        self.memory = MemoryExporter()
+
+    def bodies(self) -> Iterator[tuple[str, bytes]]:
+        for path in self.folder.rglob("*"):
+            if path.is_file():
+                yield str(path.relative_to(self.folder)), path.read_bytes()
+        for number, receiver in enumerate(self.receivers):
+            for request in receiver.requests:
+                yield f"request to {number}", request.content + repr(request.headers).encode()
+        yield "console", self.console.getvalue().encode()
+        yield "records", "".join(record.model_dump_json() for record in self.memory.spans).encode()
+
+
+@pytest.fixture
+def leaked(tmp_path: Path) -> Iterator[Leaked]:
+    found = Leaked(tmp_path)
+    with Receiver() as plain, Receiver() as packed, Receiver() as records, Receiver(Reply(503)) as down:
+        found.receivers = [plain, packed, records, down]
+        yield found
+
+
+def configure(found: Leaked, **rules: Any) -> None:
+    plain, packed, records, down = found.receivers
+    callspan.configure(
+        service_name="shop",
+        resource={"deployment.api_key": word(9001), "note": f"password={word(9002)}"},
+        exporters=[
+            FileExporter(found.folder / "spans.jsonl", dialects=["genai", "openinference"]),
+            OTLPExporter(plain.url, protocol="http/json", name="plain"),
+            OTLPExporter(packed.url, compression="gzip", dialects=["genai", "openinference"], name="packed"),
+            HTTPExporter(records.url, name="records"),
+            OTLPExporter(down.url, name="down"),
+            ConsoleExporter(found.console, io=True),
+            found.memory,
+        ],
+        spool_dir=found.folder / "spool",
+        **rules,
+    )
+
+
+def plant() -> int:
+    """Make calls with secrets in every field of a span; return how many were planted."""
+    text, tree = texts(), trees()
+    planted = 0
+
+    def secret(source: Iterator[Any]) -> Any:
+        nonlocal planted
+        planted += 1
+        return next(source)
+
+    @callspan.tool(metadata={"owner": secret(tree)}, tags=[secret(text)])
+    def work(given: Any, *more: Any, **named: Any) -> Any:
+        return secret(tree)
+
+    @callspan.llm
+    def chat(messages: list[Any], model: str, **parameters: Any) -> Any:
+        call = {"id": "c", "function": {"name": "pay", "arguments": secret(text)}}
+        message = {"role": "assistant", "content": secret(text), "tool_calls": [call]}
+        return {"choices": [{"message": message, "finish_reason": "stop"}], "usage": {"prompt_tokens": 3}}
+
+    @callspan.llm
+    def stream(prompt: str) -> Iterator[str]:
+        yield from (secret(text), " and ", secret(text))
+
+    @callspan.retriever
+    def search(query: str, filters: Any) -> Any:
+        return [{"id": "d", "page_content": secret(text), "metadata": secret(tree)}]
+
+    @callspan.reranker
+    def rerank(query: str, documents: list[str]) -> Any:
+        return [{"content": document} for document in documents]
+
+    @callspan.embedding
+    def embed(texts: list[str]) -> Any:
+        return [[0.25, 0.5] for _ in texts]
+
+    @callspan.guardrail
+    def check(given: Any) -> Any:
+        return {"allowed": False, "because": secret(text)}
+
+    @callspan.agent
+    def fail(given: Any) -> Any:
+        raise ValueError(secret(text), secret(text))
+
+    template = callspan.PromptTemplate("Pay {what} with {card}: " + secret(text), name="pay")
+
+    while planted < PLANTED:
+        with (
+            callspan.conversation("c-1", user_id="u-1"),
+            callspan.context(metadata={"login": secret(tree)}, tags=[secret(text)]),
+            callspan.span(secret(text), kind="chain") as span,
+        ):
+            span.set_input(secret(tree)).set_output(secret(text))
+            span.set_attribute("shop.note", secret(text))
+            span.set_attribute("shop.login", secret(tree))
+            span.set_attribute("shop.api_key", word(planted))
+            span.add_event(secret(text), {"login": secret(tree)})
+            span.record_exception(RuntimeError(secret(text)))
+            work(secret(tree), secret(text), extra=secret(tree))
+            chat(
+                [
+                    {"role": "system", "content": secret(text)},
+                    {"role": "user", "content": [{"type": "text", "text": secret(text)}]},
+                    {"role": "tool", "tool_call_id": "c", "content": secret(text)},
+                ],
+                "gpt-4o",
+                stop=[secret(text)],
+                tools=[{"type": "function", "function": {"name": "pay", "description": secret(text)}}],
+                extra_headers=secret(tree),
+            )
+            with callspan.using_prompt(template.format(what=secret(text), card=secret(text))):
+                list(stream(secret(text)))
+            search(secret(text), secret(tree))
+            rerank(secret(text), [secret(text)])
+            embed([secret(text)])
+            check(secret(tree))
+            with pytest.raises(ValueError):
+                fail(secret(tree))
+            callspan.feedback(span, name="helpful", score=1, comment=secret(text))
+            span.set_status(_error(secret(text)))
+    return planted
+
+
+def _error(description: str) -> Any:
+    from opentelemetry.trace import Status, StatusCode
+
+    return Status(StatusCode.ERROR, description)
+
+
+def test_no_planted_secret_is_in_any_byte_that_is_produced(leaked, caplog, capfd):
+    caplog.set_level(logging.DEBUG, logger="callspan")
+    configure(leaked)
+    assert plant() >= PLANTED
+    callspan.flush(timeout_s=3)
+    callspan.shutdown(timeout_s=3)
+    out, err = capfd.readouterr()
+    produced = [*leaked.bodies(), ("logs", caplog.text.encode()), ("output", (out + err).encode())]
+    produced.append(("settings", repr(callspan.stats()).encode()))
+    sizes = {name: len(body) for name, body in produced}
+    assert sum(len(receiver.requests) > 0 for receiver in leaked.receivers) == 4
+    assert sizes["spans.jsonl"] > 10_000
+    assert any(name.startswith("spool") and size > 10_000 for name, size in sizes.items()), sizes
+    assert sizes["console"] > 1_000
+    found = [
+        (name, mark, body[max(body.find(mark) - 200, 0) : body.find(mark) + 60])
+        for name, body in produced
+        for mark in MARKS
+        if mark in body
+    ]
+    assert found == []
+
+
+def test_a_secret_that_a_cut_would_halve_is_seen_whole(leaked):
+    """G3: the secret lies across the limit of a text, at every offset."""
+    secret = "sk-" + word(1) + "aB3dE5fG7hJ9kL1mN2pQ4rS6"
+    limit = 262_144
+    configure(leaked)
+
+    @callspan.tool
+    def work(given: str) -> None:
+        """Take a text."""
+
+    for offset in range(len(secret) + 2):
+        work("x " * ((limit - offset) // 2 - 1) + " " * (offset % 2) + " " + secret + " y" * 50_000)
+        with pytest.raises(ValueError):
+            _raise("x " * ((8192 - offset) // 2 - 1) + " " * (offset % 2) + " " + secret + " y" * 5_000)
+    callspan.shutdown(timeout_s=5)
+    text = "".join(record.model_dump_json() for record in leaked.memory.spans)
+    assert len(leaked.memory.spans) == 2 * (len(secret) + 2)
+    assert "sk-" not in text
+    for length in range(4, len(word(1))):
+        assert secret[: 3 + length] not in text
+
+
+@callspan.tool
+def _raise(text: str) -> None:
+    raise ValueError(text)
+
+
+@pytest.mark.parametrize("content", [False, "metadata"])
+def test_content_off_is_off_everywhere(leaked, caplog, capfd, content):
+    """G5: no text of prompts, answers, documents, variables, arguments or exceptions, in any exporter or log."""
+    caplog.set_level(logging.DEBUG, logger="callspan")
+    configure(leaked, capture_content=content)
+    said = "PRIVATE-TEXT"
+
+    @callspan.llm
+    def chat(messages: list[Any]) -> str:
+        return f"I heard {said}"
+
+    @callspan.tool
+    def work(text: str, **more: Any) -> Any:
+        raise ValueError(f"cannot do {text}")
+
+    @callspan.retriever
+    def search(query: str) -> list[str]:
+        return [said]
+
+    template = callspan.PromptTemplate("Say {what}", name="say")
+    with callspan.conversation("c-1"), callspan.span("turn", kind="chain") as span:
+        span.set_input({"text": said}).set_output([said])
+        with callspan.using_prompt(template.format(what=said)):
+            chat([{"role": "user", "content": said}])
+        search(said)
+        with pytest.raises(ValueError):
+            work(said, other={"deep": said})
+    callspan.shutdown(timeout_s=5)
+    out, err = capfd.readouterr()
+    for name, body in [*leaked.bodies(), ("logs", (caplog.text + out + err).encode())]:
+        assert said.encode() not in body, name
+    kinds = {record.kind for record in leaked.memory.spans}
+    assert kinds == {"chain", "llm", "tool", "retriever"}
+
+
+def test_one_exporter_gets_less_than_another(tmp_path):
+    with Receiver() as receiver:
+        local = MemoryExporter()
+        remote = OTLPExporter(receiver.url, capture_content=False)
+        callspan.configure(exporters=[local, remote])
+
+        @callspan.llm
+        def chat(prompt: str) -> str:
+            return "the answer"
+
+        chat("the question")
+        callspan.shutdown(timeout_s=5)
+        (request,) = receiver.requests
+    assert b"the question" not in request.content
+    assert b"the answer" not in request.content
+    (record,) = local.spans
+    assert "the question" in record.model_dump_json()
+    assert "the answer" in record.model_dump_json()
+
+
+def test_the_users_values_stay_as_they_are(leaked):
+    """G7: the gate works on copies."""
+    configure(leaked)
+    given = {"api_key": "hush", "list": [{"password": "hush"}], "text": "api_key=hush1"}
+
+    @callspan.tool
+    def work(given: Any) -> Any:
+        return given
+
+    assert work(given) is given
+    callspan.shutdown(timeout_s=5)
+    assert given == {"api_key": "hush", "list": [{"password": "hush"}], "text": "api_key=hush1"}
+
+
+def test_locals_and_the_environment_are_never_recorded(leaked, monkeypatch):
+    """G9 and G16."""
+    monkeypatch.setenv("SHOP_VALUE", "ENVIRONMENT-TEXT")
+    configure(leaked)
+
+    @callspan.tool
+    def work() -> None:
+        inner = "LOCAL-" + "TEXT"
+        raise ValueError(len(inner) + len(os.environ["SHOP_VALUE"]))
+
+    with pytest.raises(ValueError):
+        work()
+    callspan.shutdown(timeout_s=5)
+    for name, body in leaked.bodies():
+        assert b"LOCAL-TEXT" not in body, name
+        assert b"ENVIRONMENT-TEXT" not in body, name
+
+
+def test_a_thousand_spans_of_five_megabytes_are_delivered_cut_and_marked(leaked):
+    memory = MemoryExporter()
+    callspan.configure(exporters=[memory])
+
+    @callspan.tool
+    def work(text: str) -> int:
+        return len(text)
+
+    for number in range(100):
+        work(f"{number:04}" + "x" * 5_000_000)
+    callspan.shutdown(timeout_s=20)
+    assert callspan.stats()["memory"]["delivered"] == 100
+    assert {len(record.input["text"]) for record in memory.spans} == {262_145}
+    assert {record.truncated["input"] for record in memory.spans} == {5_000_012}  # with what stands around the text

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+
+from callspan.pipeline.gate import Gate
+from callspan.pipeline.media import replace_media, told
+from spans import FIXED, finished
+
+PIXELS = bytes(range(256)) * 4
+DATA = base64.b64encode(PIXELS).decode()
+DIGEST = hashlib.sha256(DATA.encode()).hexdigest()[:16]
+IMAGE = f"<image/png, 1024 bytes, sha256 of base64 {DIGEST}>"
+
+
+def test_what_is_told_of_media():
+    assert told("image/png", DATA) == IMAGE
+    assert told(None, "AAAA") == told("", "AAAA")
+    assert told(None, "AAAA").startswith("<data, 3 bytes")
+
+
+def test_media_in_messages_and_data_urls_anywhere_are_replaced():
+    blob = {"type": "blob", "modality": "image", "mime_type": "image/png", "content": DATA}
+    span = finished(
+        input={"page": f"<img src='data:image/png;base64,{DATA}'> and more"},
+        input_messages=[{"role": "user", "parts": [{"type": "text", "content": "What is this?"}, blob]}],
+        output=f"data:image/png;charset=utf-8;base64,{DATA}",
+        metadata={"icon": [f"data:;base64,{DATA}"]},
+    )
+    replace_media(span)
+    facts = span.facts
+    assert facts.input == {"page": f"<img src='{IMAGE}'> and more"}
+    assert facts.input_messages[0]["parts"][1] == {**blob, "content": IMAGE}
+    assert facts.input_messages[0]["parts"][0]["content"] == "What is this?"
+    assert facts.output == IMAGE
+    assert facts.metadata == {"icon": [f"<data, 1024 bytes, sha256 of base64 {DIGEST}>"]}
+    assert facts.truncated["input_messages"] == len(DATA)
+    assert set(facts.truncated) == {"input", "input_messages", "output", "metadata"}
+
+
+def test_short_ones_and_other_texts_stay():
+    for kind in FIXED:
+        span = FIXED[kind]
+        replace_media(span)
+        assert repr(span.facts) == repr(FIXED[kind].facts)
+    small = finished(input="data:image/gif;base64,R0lGODlhAQABAAAAACw=")
+    replace_media(small)
+    assert small.facts.input == "data:image/gif;base64,R0lGODlhAQABAAAAACw="
+
+
+def test_media_are_kept_when_asked_for():
+    url = f"data:image/png;base64,{DATA}"
+    kept, replaced = finished(input=url), finished(input=url)
+    Gate(keep_media=True).clean(kept)
+    Gate().clean(replaced)
+    assert kept.facts.input == url
+    assert replaced.facts.input == IMAGE
