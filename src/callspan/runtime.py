@@ -24,6 +24,7 @@ from callspan.pipeline.costs import Costs
 from callspan.pipeline.counters import FlushResult, Stats
 from callspan.pipeline.gate import Gate
 from callspan.pipeline.limits import Limiter
+from callspan.pipeline.metrics import Metrics
 from callspan.pipeline.roots import RootFlush
 from callspan.pipeline.tokens import TokenCounter
 from callspan.pipeline.worker import Pipeline
@@ -84,6 +85,7 @@ class Runtime:
             limiter=Limiter(wanted.limits),
             processors=wanted.processors,
             measures=_measures(wanted),
+            metrics=Metrics(wanted.metrics) if wanted.metrics else None,
             quiet=quiet,
             every_interval=clock.anchor,
             spool=wanted.spool,
@@ -214,6 +216,7 @@ def configure(
     processors: Iterable[Processor] = (),
     estimate_tokens: bool | None = None,
     costs: bool | Mapping[str, Price] | None = None,
+    metrics: Literal["genai", "genai-1.41"] | bool = True,
     resource: Mapping[str, Any] | None = None,
     flush_on: Literal["root", "never"] | None = None,
     flush_on_sigterm: bool | None = None,
@@ -229,8 +232,7 @@ def configure(
     exporters: names ("file", "otlp", "http", "console", "memory", or what other packages bring) or objects; else
         `CALLSPAN_EXPORTERS`; else "otlp" where `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is
         set; else a file `.callspan/spans.jsonl` below the working directory, which is said once on stderr.
-    sample_rate: share of traces that is recorded, from 0 to 1, or `callspan.SampleRates` by kind and name; else
-        `CALLSPAN_SAMPLE_RATE`, else as `OTEL_TRACES_SAMPLER` says, else all.
+    sample_rate: share of traces, or `callspan.SampleRates`; else `CALLSPAN_SAMPLE_RATE`, `OTEL_TRACES_SAMPLER`, else 1.
     capture_content: False to record no prompts, answers, arguments, documents or exception texts, "metadata" for their
         types and sizes; or one of these by kind of span. Else `CALLSPAN_CAPTURE_CONTENT`, else
         `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`, else True.
@@ -240,6 +242,7 @@ def configure(
     processors: functions that get every finished span, in the worker, and return it, or None to drop it.
     estimate_tokens: True to count tokens where a provider reports none; else `CALLSPAN_ESTIMATE_TOKENS`, else False.
     costs: True to add what calls cost, by `genai-prices`, or first by your prices; else `CALLSPAN_COSTS`, else False.
+    metrics: the conventions by which metrics go to OpenTelemetry's `MeterProvider`, if there is one; False for none.
     resource: attributes of this process, beside those of `OTEL_RESOURCE_ATTRIBUTES`.
     flush_on: "root" to deliver at the end of each root span, on its thread, for two seconds at most: where processes
         are frozen then; else `CALLSPAN_FLUSH_ON`, else "root" on AWS Lambda and Google Cloud Run, "never" elsewhere.

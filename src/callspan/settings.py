@@ -38,6 +38,7 @@ class Settings:
     processors: tuple[Processor, ...] = ()
     estimate_tokens: bool = False
     costs: bool | Mapping[str, Price] = False
+    metrics: Literal["genai", "genai-1.41"] | None = "genai"
     resource: Mapping[str, Any] = field(default_factory=dict)
     flush_on: FlushOn = "never"
     flush_on_sigterm: bool = False
@@ -74,6 +75,7 @@ def read(
     processors: Iterable[Processor] = (),
     estimate_tokens: bool | None = None,
     costs: bool | Mapping[str, Price] | None = None,
+    metrics: Any = True,
 ) -> Settings:
     """Check the arguments and fill up from the environment. Raises `ConfigurationError` for a wrong argument."""
     env = Environment(environ)
@@ -92,6 +94,7 @@ def read(
         limits=_limits(limits),
         processors=_processors(processors),
         costs=_costs(costs, env),
+        metrics=_metrics(metrics),
         estimate_tokens=_switch("estimate_tokens", estimate_tokens, env, default=False),
         resource={**(env.read("OTEL_RESOURCE_ATTRIBUTES", _pairs) or {}), **attributes},
         flush_on=_flush_on(flush_on, env),
@@ -175,6 +178,16 @@ def _costs(given: Any, env: Environment) -> bool | dict[str, Price]:
         if not isinstance(model, str) or not isinstance(price, Price):
             raise ConfigurationError("costs", price, 'give prices by model, as in {"my-model": callspan.Price(2, 8)}')
     return {**given}
+
+
+def _metrics(given: Any) -> Literal["genai", "genai-1.41"] | None:
+    if given is True or given == "genai":
+        return "genai"
+    if given == "genai-1.41":
+        return "genai-1.41"
+    if given is False:
+        return None
+    raise ConfigurationError("metrics", given, 'give "genai", "genai-1.41" or False')
 
 
 def _processors(given: Any) -> tuple[Processor, ...]:

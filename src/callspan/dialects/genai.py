@@ -49,7 +49,7 @@ class GenAI:
         """Return the attributes of a finished span."""
         facts = span.facts or Facts()
         told: Attributes = {}
-        operation = _operation(span, facts)
+        operation = operation_of(span, facts)
         if operation:
             told["gen_ai.operation.name"] = operation
         if facts.provider:
@@ -125,7 +125,8 @@ def _ranked(index: int, document: Document) -> dict[str, object]:
     return ranked
 
 
-def _operation(span: Span, facts: Facts) -> str | None:
+def operation_of(span: Span, facts: Facts) -> str | None:
+    """Return the operation that a span is, by its GenAI name; None for what has none."""
     if span.kind == "llm" and facts.operation:
         return facts.operation
     if span.kind == "chain" and span.component == "workflow":

@@ -20,6 +20,7 @@ from callspan.pipeline.gate import Gate
 from callspan.pipeline.lane import BATCH_SPANS
 from callspan.pipeline.lanes import Lanes
 from callspan.pipeline.limits import Limiter
+from callspan.pipeline.metrics import Metrics
 from callspan.pipeline.processors import process
 from callspan.pipeline.repeats import Repeats
 from callspan.pipeline.spool_settings import SpoolSettings
@@ -50,6 +51,7 @@ class Pipeline:
         limiter: Limiter | None = None,
         processors: Sequence[Processor] = (),
         measures: Sequence[Callable[[Span], object]] = (),
+        metrics: Metrics | None = None,
         quiet: Callable[[], AbstractContextManager[object]] = nullcontext,
         every_interval: Callable[[], None] | None = None,
         max_spans: int = 100_000,
@@ -61,6 +63,7 @@ class Pipeline:
         self._limiter = limiter or Limiter()
         self._processors = tuple(processors)
         self._measures = tuple(measures)
+        self._metrics = metrics
         clean = self._gate.clean_resource(resource)
         self.lanes = Lanes(exporters, clean, quiet, max_spans, max_bytes, spool, self._gate)
         self.buffer = Buffer(self._attend, max_spans, max_bytes)
@@ -174,6 +177,8 @@ class Pipeline:
                 measure(span)
             self._gate.clean(span)
             self._limiter.limit(span)
+            if self._metrics is not None:
+                self._metrics.record(span)
         except Exception as error:  # noqa: BLE001 - counted as dropped, and the loop goes on
             guard.note("preparing a span", error)
             return False
