@@ -27,6 +27,7 @@ from callspan.pipeline.spool_settings import SpoolSettings
 from callspan.pipeline.threads import Attendant, is_importing
 from callspan.policy import Processor
 
+_BATCH_BYTES: Final = 4 * 1_048_576  # what leaves the queue's bound at a time
 _INTERVAL_S: Final = 0.5
 _INLINE_S: Final = 0.1  # what delivery may cost a thread of the user's where there is no worker
 _GRACE_S: Final = 0.25  # for closing, beyond the deadline
@@ -164,7 +165,7 @@ class Pipeline:
                 return
 
     def _deliver_until(self, until: float | None) -> None:
-        while spans := self.buffer.take(BATCH_SPANS):
+        while spans := self.buffer.take(BATCH_SPANS, _BATCH_BYTES):
             self.lanes.deliver(spans, self._make_ready, self._accept if self._processors else None)
             if until is not None and time.monotonic() >= until:
                 return
