@@ -24,7 +24,7 @@ from callspan.model.record import SpanRecord
 from callspan.model.resource import describe
 from callspan.model.span import Span
 from callspan.pipeline.gate import Gate
-from callspan.pipeline.limits import Limiter
+from callspan.pipeline.limits import limit
 from callspan.pipeline.repeats import Repeats
 from callspan.policy import Redaction, Replace, redaction
 from callspan.recording.clock import Clock
@@ -82,7 +82,6 @@ def capture(
     spans = CapturedSpans()
     resource = describe("test")
     repeats = Repeats()
-    limiter = Limiter()
     gate = Gate(redaction(redact), capture_content=capture_content)
 
     def keep(span: Span) -> None:
@@ -90,7 +89,7 @@ def capture(
             span.open_facts()
             repeats.check(span)
             gate.clean(span)
-            limiter.limit(span)
+            limit(span)
             spans.append(SpanRecord.from_span(span, resource))
         except Exception as error:  # noqa: BLE001 - as in the worker: never the caller's
             guard.note("capturing a span", error)

@@ -170,3 +170,7 @@ def _pruned(tree: Any, most: int) -> Any:
             break
         kept[key] = value
     return kept if type(tree) is dict else list(kept.values())
+
+
+limit: Final = Limiter().limit
+"""The default limits."""
