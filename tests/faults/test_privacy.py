@@ -14,6 +14,7 @@ import pytest
 import callspan
 from callspan.exporters import ConsoleExporter, FileExporter, HTTPExporter, MemoryExporter, OTLPExporter
 from planted import MARKS, texts, trees, word
+from planted import plain as plain_tree
 from receiver import Receiver, Reply
 
 pytestmark = pytest.mark.faults
@@ -308,3 +309,39 @@ def test_a_thousand_spans_of_five_megabytes_are_delivered_cut_and_marked(leaked)
     assert callspan.stats()["memory"]["delivered"] == 100
     assert {len(record.input["text"]) for record in memory.spans} == {262_145}
     assert {record.truncated["input"] for record in memory.spans} == {5_000_012}  # with what stands around the text
+
+
+def test_no_secret_leaves_through_the_openai_integration(leaked):
+    pytest.importorskip("openai")
+    from openai_mock import Lines, client, completion, text_chunks
+
+    configure(leaked)
+    handle = callspan.instrument("openai")
+    text, tree = texts(), trees()
+    try:
+        for _ in range(12):
+            answer = completion(next(text))
+            call = {"id": "c", "type": "function", "function": {"name": "pay", "arguments": next(text)}}
+            answer["choices"][0]["message"]["tool_calls"] = [call]
+            with client(answer, api_key=word(1)) as plain:
+                plain.chat.completions.create(
+                    model="gpt-4o",
+                    messages=[{"role": "system", "content": next(text)}, {"role": "user", "content": next(text)}],
+                    tools=[{"type": "function", "function": {"name": "pay", "description": next(text)}}],
+                    stop=[next(text)],
+                    metadata={"note": next(text)},
+                    extra_headers={"X-Api-Key": word(2)},
+                    extra_body={"note": next(text), "login": plain_tree(next(tree))},
+                )
+            with client(Lines(text_chunks(next(text)))) as streaming:
+                list(
+                    streaming.chat.completions.create(
+                        model="gpt-4o", messages=[{"role": "user", "content": next(text)}], stream=True
+                    )
+                )
+    finally:
+        handle.undo()
+    callspan.shutdown(timeout_s=5)
+    assert len(leaked.memory.spans) == 24
+    found = [(name, mark) for name, body in leaked.bodies() for mark in MARKS if mark in body]
+    assert found == []
