@@ -61,7 +61,7 @@ def main() -> None:
     key = os.environ.get("OPENAI_API_KEY")
     with nullcontext(os.environ.get("OPENAI_BASE_URL")) if key else serve() as base_url:
         chain = make_chain(base_url, key or "none")
-        question = "What becomes of an API key before a span is written?"
+        question = "What is written instead of credentials?"
         print(f"> {question}")
         for piece in chain.stream(question, config={"run_name": "answer", "metadata": {"session_id": "demo-1"}}):
             print(piece, end="", flush=True)

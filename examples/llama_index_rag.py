@@ -43,7 +43,7 @@ def main() -> None:
             transformations=[TokenTextSplitter(chunk_size=400, chunk_overlap=0)],
         )
         llm = OpenAI(model="gpt-4o-mini", **server)
-        question = "What becomes of an API key before a span is written?"
+        question = "What is written instead of credentials?"
         answer = index.as_query_engine(llm=llm, similarity_top_k=2).query(question)
         print(f"> {question}\n{answer}\n")
 

@@ -120,7 +120,7 @@ def main() -> None:
             question = "How many words does the page privacy.md have?"
             print(f"> {question}\n{assistant.answer(question)}\n")
 
-            question = "What becomes of an API key before a span is written?"
+            question = "What is written instead of credentials?"
             print(f"> {question}")
             for piece in assistant.answer_in_pieces(question):
                 print(piece, end="", flush=True)

@@ -91,7 +91,7 @@ def test_prompts_documents_messages_and_people(quickstart):
     ]
     told = streamed["attributes"]
     assert told["llm.prompt_template.template"].startswith("Answer in one sentence, from these sections only.")
-    asked = "What becomes of an API key before a span is written?"
+    asked = "What is written instead of credentials?"
     assert told["llm.prompt_template.variables.question"] == asked
     assert told["llm.prompt_template.version"]
     assert told["llm.model_name"] == "gpt-4o-mini"

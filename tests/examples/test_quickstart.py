@@ -71,7 +71,7 @@ def test_prints_both_answers_and_the_tree(done):
     lines = done.stdout.splitlines()
     assert lines[0] == "> How many words does the page privacy.md have?"
     assert lines[1] == f"The tool answered: privacy.md has {words} words."
-    assert lines[3] == "> What becomes of an API key before a span is written?"
+    assert lines[3] == "> What is written instead of credentials?"
     assert re.search(r"`\[redacted\]`|does not reach the file", lines[4])
     shown = "\n".join(lines[5:])
     for name in ("Assistant.answer", "Assistant.find", "count_words", "Assistant.answer_in_pieces", "demo-1"):
