@@ -163,7 +163,7 @@ def _load(model: str) -> tuple[str, Count] | None:
 
 def _describe(name: str) -> dict[str, Any]:
     """Run tiktoken's description of an encoding with a loader that reads from the disk alone."""
-    from tiktoken_ext import openai_public  # type: ignore[import-untyped]  # noqa: PLC0415
+    from tiktoken_ext import openai_public  # noqa: PLC0415
 
     around: dict[str, Any] = {**vars(openai_public)}
     for key, value in vars(openai_public).items():
