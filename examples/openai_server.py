@@ -14,6 +14,7 @@ give all requests the same one.
 | name       | what happens                                                      | the number                |
 |------------|-------------------------------------------------------------------|---------------------------|
 | drop       | the connection ends half way through the answer                   | the first N attempts fail |
+| disconnect | the connection ends before there is an answer                     | the first N attempts fail |
 | malformed  | half way, the answer stops being JSON                             | the first N attempts fail |
 | rate-limit | status 429, with the time to wait                                 | the first N attempts fail |
 | error      | status 500                                                        | the first N attempts fail |
@@ -49,7 +50,7 @@ class Fault(NamedTuple):
     def read(cls, text: str) -> Fault:
         """Read `NAME` or `NAME=NUMBER`; no text is no fault. Raises `ValueError` for other names."""
         name, _, number = text.partition("=")
-        if name not in ("", "drop", "malformed", "rate-limit", "error", "slow"):
+        if name not in ("", "drop", "disconnect", "malformed", "rate-limit", "error", "slow"):
             raise ValueError(f"there is no fault named {name!r}")
         return cls(name, float(number) if number else None)
 
@@ -66,6 +67,8 @@ class Fault(NamedTuple):
     def strike(self) -> None:
         """Do what this fault does before there is an answer."""
         time.sleep(self.delay_s)
+        if self.name == "disconnect":
+            raise ConnectionAbortedError
         if self.name == "error":
             raise ApiError(500, "The server had an error while processing your request.")
         if self.name == "rate-limit":
@@ -190,7 +193,7 @@ def main() -> None:
         "--fault",
         type=Fault.read,
         default=NO_FAULT,
-        help="drop, malformed, rate-limit, error or slow, for every request",
+        help="drop, disconnect, malformed, rate-limit, error or slow, for every request",
     )
     options = parser.parse_args()
     with Server(options.port, options.fault) as server:

@@ -310,6 +310,12 @@ class TestFaults:
         assert dropped(caught.value)
         assert texts == ["", "Rome", " is", " the", " capital"]
 
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_disconnect_ends_before_the_answer(self, client, stream):
+        with pytest.raises(openai.APIConnectionError):
+            chat(client, fault="disconnect", stream=stream)
+        assert chat(client).choices[0].message.content == "Rome is the capital of Italy."
+
     def test_malformed_is_not_json(self, client):
         with pytest.raises(json.JSONDecodeError):
             chat(client, fault="malformed")
@@ -335,7 +341,7 @@ class TestFaults:
             chat(client, fault="error")
 
     @pytest.mark.skipif(not NUMBERS_RETRIES, reason="this openai client does not number its retries")
-    @pytest.mark.parametrize("fault", ["error=1", "rate-limit=2", "drop=1"])
+    @pytest.mark.parametrize("fault", ["error=1", "rate-limit=2", "drop=1", "disconnect=1"])
     def test_a_number_lets_a_later_attempt_through(self, client, fault):
         patient = client.with_options(max_retries=2)
         assert chat(patient, fault=fault).choices[0].message.content == "Rome is the capital of Italy."
@@ -378,8 +384,8 @@ class TestHTTP:
         ]
 
     def test_an_unknown_path_is_not_found(self, client):
-        with pytest.raises(openai.NotFoundError, match=r"Invalid URL \(POST /v1/moderations\)"):
-            client.moderations.create(input="x")
+        with pytest.raises(openai.NotFoundError, match=r"Invalid URL \(POST /v1/images/generations\)"):
+            client.images.generate(prompt="x")
 
     @pytest.mark.parametrize(
         ("path", "body", "message"),
