@@ -1,12 +1,15 @@
-"""The same requests over real HTTP, with and without us: the user gets exactly the same."""
+"""The same requests to a server in a process of its own, with and without us: the user gets exactly the same."""
 
 from __future__ import annotations
+
+import subprocess
+import sys
 
 import openai
 import pytest
 
 import callspan
-from openai_server import serve
+import openai_server
 
 MESSAGES = [{"role": "user", "content": "Paris is the capital of France. Question: What is the capital of France?"}]
 TOOL = {
@@ -18,12 +21,17 @@ TOOL = {
     },
 }
 CHANGING = ("id", "created", "_request_id")
+FAULTS = ["drop", "disconnect", "malformed", "error", "rate-limit"]
 
 
 @pytest.fixture(scope="module")
 def base_url():
-    with serve() as url:
-        yield url
+    command = [sys.executable, openai_server.__file__, "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            yield server.stdout.readline().split()[1]  # Serving URL until …
+        finally:
+            server.terminate()
 
 
 @pytest.fixture
@@ -102,7 +110,7 @@ def test_a_response_over_the_wire(spans, client, stream):
 
 
 @pytest.mark.skipif(not hasattr(openai.OpenAI, "responses"), reason="openai is too old for responses")
-@pytest.mark.parametrize("fault", ["drop", "malformed", "error", "rate-limit"])
+@pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("stream", [False, True])
 def test_faults_of_responses_reach_the_user_unchanged(spans, client, watched, fault, stream):
     def ask():
@@ -152,7 +160,7 @@ async def test_the_user_gets_the_same_async(spans, base_url, watched):
     assert spans[0].output_messages == spans[1].output_messages
 
 
-@pytest.mark.parametrize("fault", ["drop", "malformed", "error", "rate-limit"])
+@pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("stream", [False, True])
 def test_faults_of_the_server_reach_the_user_unchanged(spans, client, watched, fault, stream):
     def ask():
@@ -165,6 +173,27 @@ def test_faults_of_the_server_reach_the_user_unchanged(spans, client, watched, f
     with_us = ask()
     watched.undo()
     assert ask() == with_us
+    (span,) = spans
+    if isinstance(with_us, tuple):
+        assert span.outcome == "error"
+        assert span.error.type.rpartition(".")[2] == with_us[0].__name__
+    assert span.request["model"] == "gpt-4o-mini"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_faults_of_the_server_reach_the_user_unchanged_async(spans, base_url, watched, fault, stream):
+    async def ask():
+        async with openai.AsyncOpenAI(base_url=base_url, api_key="none", max_retries=0) as client:
+            try:
+                answer = await chat(client, extra_headers={"x-fault": fault}, stream=stream)
+                return len([one async for one in answer]) if stream else type(answer)
+            except Exception as error:
+                return type(error), str(error)
+
+    with_us = await ask()
+    watched.undo()
+    assert await ask() == with_us
     (span,) = spans
     if isinstance(with_us, tuple):
         assert span.outcome == "error"
