@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from callspan import settings
 from callspan.capture import openers
+from callspan.capture.open_spans import open_spans
 from callspan.capture.switch import switch
 from callspan.environment import say_once
 from callspan.errors import ConfigurationError
@@ -136,6 +137,7 @@ class Runtime:
         pipeline = self.pipeline
         if pipeline is not None and not pipeline.is_closed:
             try:
+                open_spans.end_all()
                 pipeline.close(EXIT_TIMEOUT_S, EXIT_STALL_S)
             except KeyboardInterrupt:
                 return

@@ -16,8 +16,10 @@ from langchain_core.tools import tool
 import callspan
 from callspan.guard import guard
 from callspan.integrations.langchain.runs import Runs
+from callspan.reading import load
 from callspan.recording.otel import get_context
 from langchain_chains import Slow, model, naming, tree
+from programs import run
 
 
 class Broken(GenericFakeChatModel):
@@ -278,3 +280,36 @@ def test_the_order_of_the_tree_survives_a_child_that_ends_after_its_parent(spans
     handler.on_chain_end("b", run_id=2)
     handler.on_chain_end("b", run_id=2)
     assert tree(spans) == "chain parent\n  chain child"
+
+
+def test_a_run_that_is_open_at_exit_is_told_as_incomplete(tmp_path):
+    run(
+        """
+        import threading
+        import callspan
+        from callspan.exporters import FileExporter
+        from langchain_core.runnables import RunnableLambda
+
+        begun = threading.Event()
+
+        def wait(text):
+            begun.set()
+            threading.Event().wait()
+
+        callspan.configure(exporters=[FileExporter("spans.jsonl")])
+        callspan.instrument("langchain")
+        chain = RunnableLambda(str.upper, name="loud") | RunnableLambda(wait, name="waiting")
+        threading.Thread(target=chain.invoke, args=("hi",), daemon=True).start()
+        begun.wait()
+        """,
+        tmp_path,
+    )
+    told = {record.name: record for record in load(tmp_path / "spans.jsonl")}
+    assert {name: record.outcome for name, record in told.items()} == {
+        "loud": "ok",
+        "waiting": "incomplete",
+        "RunnableSequence": "incomplete",
+    }
+    root = told["RunnableSequence"]
+    assert root.input == "hi"
+    assert told["waiting"].parent_id == root.span_id

@@ -13,7 +13,9 @@ from llama_index.core.prompts.utils import is_chat_model
 from llama_index.core.schema import NodeWithScore, TextNode
 from llama_index.core.tools import FunctionTool
 
+from callspan.reading import load
 from llama_models import TEXTS, Silent, Told, call, index
+from programs import run
 
 HELLO = [ChatMessage(role="system", content="Be brief."), ChatMessage(role="user", content="Hello")]
 ASKED = [
@@ -326,3 +328,29 @@ def test_a_stream_of_which_no_event_tells(spans):
     assert [piece.delta for piece in Silent().stream_complete("Hello")] == ["qu", "iet"]
     (span,) = spans
     assert (span.name, span.outcome, span.output_messages) == ("Silent.stream_complete", "ok", None)
+
+
+def test_a_call_that_is_open_at_exit_is_told_as_incomplete(tmp_path):
+    run(
+        """
+        import threading
+        import callspan
+        from callspan.exporters import FileExporter
+        from llama_models import Silent
+
+        begun = threading.Event()
+
+        class Waiting(Silent):
+            def complete(self, prompt, formatted=False, **_):
+                begun.set()
+                threading.Event().wait()
+
+        callspan.configure(exporters=[FileExporter("spans.jsonl")])
+        callspan.instrument("llama-index")
+        threading.Thread(target=Waiting().complete, args=("Hello",), daemon=True).start()
+        begun.wait()
+        """,
+        tmp_path,
+    )
+    (record,) = load(tmp_path / "spans.jsonl")
+    assert (record.name, record.outcome) == ("Waiting.complete", "incomplete")

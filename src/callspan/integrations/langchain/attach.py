@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Final
 
+from callspan.capture.open_spans import open_spans
 from callspan.capture.patching import Patches, Wrapper, when_imported
 from callspan.guard import guard
 from callspan.integrations.contract import Versions
@@ -66,6 +67,7 @@ class LangChain:
     def attach(self) -> None:
         """Put everything in its place: now where a module is loaded, else when it is."""
         self._is_wanted = True
+        open_spans.watch(self.runs.spans)
         if self._handler is not None:
             self._handler.is_on = True
         for name in (_HOOKS, *_STEPS, *self._patched(), _STORES, _EMBEDDINGS, *_PACKAGES):

@@ -180,6 +180,10 @@ class Runs:
             parent.below.pop(identity, None)
         return run
 
+    def spans(self) -> list[Span]:
+        """Return the spans of all open runs, the oldest first."""
+        return [run.span for run in [*self._open.values()] if type(run) is Run]
+
     def _put(self, identity: Any, run: Run | Unrecorded | Hidden) -> None:
         self._open[identity] = run
         while len(self._open) > self._limit:

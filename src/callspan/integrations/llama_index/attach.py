@@ -10,6 +10,7 @@ import sys
 from types import ModuleType
 from typing import Any, Final
 
+from callspan.capture.open_spans import open_spans
 from callspan.capture.patching import Patches, when_imported
 from callspan.integrations.contract import Options, Versions
 from callspan.integrations.llama_index.silent import SILENT, patch_silent
@@ -39,6 +40,7 @@ class LlamaIndex:
     def attach(self) -> None:
         """Put the handlers on now, or when LlamaIndex is imported."""
         self._is_wanted = True
+        open_spans.watch(self.tracker.frames.spans)
         self.tracker.keeps_everything = self.options["detail"] == "full"
         for name in (*_DISPATCHERS, *SILENT):
             if sys.modules.get(name) is not None:

@@ -115,6 +115,10 @@ class Frames:
         """Return the frame of this very span, found by looking at all: for what is rare."""
         return next((frame for frame in [*self._by_id.values()] if frame.span is span), None)
 
+    def spans(self) -> list[Any]:
+        """Return the spans of all frames, the oldest first."""
+        return [frame.span for frame in [*self._by_id.values()]]
+
     def pop(self, id_: str) -> Frame | None:
         """Forget a span and return its frame."""
         return self._by_id.pop(id_, None)
