@@ -97,7 +97,10 @@ def test_roles(given, role):
         ({"content": None}, []),
         ({"content": {"ä": 1}}, [text('{"ä": 1}')]),
         ({"content": ["Hi", 5]}, [text("Hi"), {"type": "unknown", "content": 5}]),
-        ({"parts": [{"text": "Hi"}, {"type": "image", "url": "u"}]}, [text("Hi"), {"type": "image", "url": "u"}]),
+        (
+            {"parts": [{"text": "Hi"}, {"type": "uri", "modality": "image", "uri": "u"}]},
+            [text("Hi"), {"type": "uri", "modality": "image", "uri": "u"}],
+        ),
         (
             {"content": "4", "reasoning_content": "2 and 2"},
             [{"type": "reasoning", "content": "2 and 2"}, text("4")],
@@ -246,6 +249,52 @@ def test_parts(part, read):
         (
             {"type": "file", "file": {"file_id": "file-2"}},
             {"type": "file", "modality": "document", "file_id": "file-2"},
+        ),
+        (  # LangChain's, of version 1
+            {"type": "image", "id": "lc_1", "url": "https://x/a.png"},
+            {"type": "uri", "modality": "image", "uri": "https://x/a.png"},
+        ),
+        (
+            {"type": "image", "base64": "AAAA", "mime_type": "image/png"},
+            {"type": "blob", "modality": "image", "content": "AAAA", "mime_type": "image/png"},
+        ),
+        (
+            {"type": "video", "url": "https://x/a.mp4", "mime_type": "video/mp4"},
+            {"type": "uri", "modality": "video", "uri": "https://x/a.mp4", "mime_type": "video/mp4"},
+        ),
+        ({"type": "audio", "file_id": "file-3"}, {"type": "file", "modality": "audio", "file_id": "file-3"}),
+        (
+            {"type": "file", "base64": "JVBE", "mime_type": "application/pdf"},
+            {"type": "blob", "modality": "document", "content": "JVBE", "mime_type": "application/pdf"},
+        ),
+        (  # LangChain's, of version 0.3
+            {"type": "image", "source_type": "base64", "data": "AAAA", "mime_type": "image/png"},
+            {"type": "blob", "modality": "image", "content": "AAAA", "mime_type": "image/png"},
+        ),
+        (
+            {"type": "image", "source_type": "url", "url": "https://x/a.png"},
+            {"type": "uri", "modality": "image", "uri": "https://x/a.png"},
+        ),
+        (
+            {"type": "file", "source_type": "id", "id": "file-4"},
+            {"type": "file", "modality": "document", "file_id": "file-4"},
+        ),
+        (  # Anthropic's
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}},
+            {"type": "blob", "modality": "image", "content": "AAAA", "mime_type": "image/png"},
+        ),
+        (
+            {"type": "document", "source": {"type": "url", "url": "https://x/a.pdf"}},
+            {"type": "uri", "modality": "document", "uri": "https://x/a.pdf"},
+        ),
+        (
+            {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "Hi"}},
+            {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "Hi"}},
+        ),
+        ({"type": "image", "n": 1}, {"type": "image", "n": 1}),
+        (  # in our own form already
+            {"type": "file", "modality": "image", "file_id": "file-5"},
+            {"type": "file", "modality": "image", "file_id": "file-5"},
         ),
         ({"type": "input_audio", "input_audio": 5}, {"type": "input_audio", "input_audio": 5}),
         ({"type": "input_file", "filename": "a.pdf"}, {"type": "input_file", "filename": "a.pdf"}),

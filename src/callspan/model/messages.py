@@ -43,7 +43,17 @@ _TELLING: Final = frozenset(  # what says more of a message than its role and co
     parts reasoning_content reasoning tool_call_id refusal audio tool_calls function_call name finish_reason
     """.split()  # noqa: SIM905 - a list of words, not of quotation marks
 )
-_MEDIA: Final = {"image_url": "image", "input_image": "image", "input_audio": "audio", "input_file": "document"}
+_MEDIA: Final = {  # OpenAI's words, then those of LangChain and Anthropic
+    "image_url": "image",
+    "input_image": "image",
+    "input_audio": "audio",
+    "input_file": "document",
+    "file": "document",
+    "image": "image",
+    "audio": "audio",
+    "video": "video",
+    "document": "document",
+}
 
 
 def read_messages(tree: object) -> list[Message] | None:
@@ -175,8 +185,8 @@ def read_part(part: object) -> Part:
         return {"type": "refusal", "content": part.get("refusal", "")}
     if kind in ("thinking", "reasoning") and isinstance(part.get(str(kind), part.get("text")), str):
         return {"type": "reasoning", "content": part.get(str(kind), part.get("text"))}
-    if isinstance(kind, str) and (kind in _MEDIA or kind == "file"):
-        return _media(part, _MEDIA.get(kind, "document"))
+    if isinstance(kind, str) and kind in _MEDIA and "modality" not in part:
+        return _media(part, _MEDIA[kind])
     return {**part, "type": kind if isinstance(kind, str) else "unknown"}
 
 
@@ -186,26 +196,35 @@ def _text(value: object) -> str:
 
 def _media(part: dict[str, Any], modality: str) -> Part:
     kind = str(part.get("type"))
-    source = part.get(kind.removeprefix("input_"), part.get(kind, part))
+    source = part.get(kind.removeprefix("input_"), part.get(kind, part.get("source", part)))
     if isinstance(source, str):
         source = {"url": source}
     if not isinstance(source, dict):
         source = part
+    told = _mime_type(source, modality)
     url = source.get("url", source.get("image_url"))
     if isinstance(url, str):
         if url.startswith("data:"):
             return _data_url(url, modality)
-        return {"type": "uri", "modality": modality, "uri": url}
+        return {"type": "uri", "modality": modality, "uri": url, **told}
     identity = source.get("file_id", part.get("file_id"))
+    if source.get("source_type") == "id":
+        identity = source.get("id")
     if isinstance(identity, str):
-        return {"type": "file", "modality": modality, "file_id": identity}
-    data = source.get("data", source.get("file_data"))
-    if isinstance(data, str):
+        return {"type": "file", "modality": modality, "file_id": identity, **told}
+    data = source.get("data", source.get("file_data", source.get("base64")))
+    if isinstance(data, str) and source.get("type") != "text":
         if data.startswith("data:"):
             return _data_url(data, modality)
-        mime = f"{modality}/{source['format']}" if isinstance(source.get("format"), str) else None
-        return {"type": "blob", "modality": modality, "content": data, **({"mime_type": mime} if mime else {})}
+        return {"type": "blob", "modality": modality, "content": data, **told}
     return {**part, "type": kind}
+
+
+def _mime_type(source: dict[str, Any], modality: str) -> Part:
+    for name in ("mime_type", "media_type"):
+        if isinstance(source.get(name), str):
+            return {"mime_type": source[name]}
+    return {"mime_type": f"{modality}/{source['format']}"} if isinstance(source.get("format"), str) else {}
 
 
 def _data_url(url: str, modality: str) -> Part:

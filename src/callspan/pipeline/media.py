@@ -50,9 +50,10 @@ def _replace(holder: Any, key: Any, tree: Any) -> int:
     """Replace in place; return the size of the largest text that held media."""
     kind = type(tree)
     if kind is dict:
-        content = tree.get("content")
-        if tree.get("type") == "blob" and type(content) is str and len(content) >= LEAST_CHARACTERS:
-            tree["content"] = told(tree.get("mime_type") or tree.get("modality"), content)
+        name = _where(tree)
+        content = tree.get(name)
+        if name and type(content) is str and len(content) >= LEAST_CHARACTERS:
+            tree[name] = told(tree.get("mime_type") or tree.get("media_type") or tree.get("modality"), content)
             return len(content)
         return max((_replace(tree, name, value) for name, value in tree.items() if _may_hold(value)), default=0)
     if kind is list:
@@ -66,6 +67,16 @@ def _replace(holder: Any, key: Any, tree: Any) -> int:
                 holder[key] = new
             return len(tree)
     return 0
+
+
+def _where(tree: dict[str, Any]) -> str:
+    """Return under which name a dictionary holds a medium in base64: one of ours, LangChain's or Anthropic's."""
+    kind = tree.get("type")
+    if kind == "blob":
+        return "content"
+    if kind == "base64" or tree.get("source_type") == "base64":
+        return "data"
+    return "base64" if "base64" in tree and "type" in tree else ""
 
 
 def _may_hold(value: Any) -> bool:

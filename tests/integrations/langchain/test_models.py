@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from langchain_core.language_models import FakeListLLM
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import RunnableLambda
 
 from langchain_chains import model, tree
 
@@ -97,6 +99,30 @@ def test_messages_become_parts(spans):
         },
         {"role": "tool", "parts": [{"type": "tool_call_response", "response": "2", "id": "call_1"}]},
     ]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "image", "base64": "QUJD" * 100, "mime_type": "image/png"},
+        {"type": "image", "source_type": "base64", "data": "QUJD" * 100, "mime_type": "image/png"},
+    ],
+    ids=["version 1", "version 0.3"],
+)
+def test_images_in_langchains_own_form_are_media_in_the_model_and_in_the_chain_around(spans, block):
+    (RunnableLambda(list) | Vendor(messages=iter([ANSWER]))).invoke([HumanMessage([block])])
+    said = "<image/png, 300 bytes, sha256 of base64 fb1302f41830a2e1>"
+    told = spans.one("chat vendor-1")
+    assert told.input_messages == [
+        {
+            "role": "user",
+            "parts": [{"type": "blob", "modality": "image", "content": said, "mime_type": "image/png"}],
+        }
+    ]
+    for span in spans:
+        assert "QUJDQUJD" not in f"{span.input} {span.output}"
+    (given,) = spans.one("RunnableSequence").input
+    assert said in given["content"][0].values()
 
 
 def test_the_answer_its_end_and_its_usage(spans):
