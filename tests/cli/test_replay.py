@@ -97,7 +97,7 @@ def test_content_that_is_switched_off_does_not_leave(tmp_path, monkeypatch):
 def test_what_cannot_be_delivered_stays_and_the_exit_code_says_so(tmp_path, capsys):
     left_behind(tmp_path / "spool", "a", "b")
     with Receiver(Reply(503, headers={"Retry-After": "60"})) as receiver:
-        assert main(["replay", "spool", "--endpoint", receiver.url, "--patience", "0.3"]) == 1
+        assert main(["replay", "spool", "--endpoint", receiver.url, "--patience", "2"]) == 1
     told = capsys.readouterr().out
     assert told == "otlp: 0 of 2 spans delivered · 2 left in the spool (HTTP 503)\n"
     with Receiver() as receiver:

@@ -32,6 +32,18 @@ def instrumented():
     assert [list(signal.receivers or ()) for signal in SIGNALS] == before
 
 
+@pytest.fixture(scope="module", autouse=True)
+def logging_left_alone():
+    """Celery's workers set logging up anew, and switch loggers off, unless somebody says that it is done."""
+
+    def is_done(**_):
+        pass
+
+    signals.setup_logging.connect(is_done)
+    yield
+    signals.setup_logging.disconnect(is_done)
+
+
 @pytest.fixture(scope="module")
 def app():
     made = celery.Celery("shop", broker="memory://", backend="cache+memory://", set_as_current=False)
