@@ -130,3 +130,15 @@ def test_embeddings_are_one_span_with_the_openai_integration_and_without(spans, 
     assert told.embeddings[0]["text"] == "socks"
     assert told.embeddings[0]["vector"] == vector
     assert (told.usage is not None) == is_both
+
+
+@pytest.mark.skipif(not hasattr(ChatOpenAI, "stream_events"), reason="an older langchain-core")
+@pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
+def test_with_both_in_a_stream_of_events(spans, base_url, both):
+    text = str(chat(base_url, stream_usage=True).stream_events("What is a span?", version="v3").text)
+    (told,) = spans
+    check(told)
+    assert told.output_messages[0]["parts"][0]["content"] == text
+    assert told.response["request_id"].startswith("req_")
+    assert told.usage.output_tokens > 0
+    assert told.time_to_first_chunk_s > 0

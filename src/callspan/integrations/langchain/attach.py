@@ -23,6 +23,7 @@ from callspan.integrations.langchain.runs import Runs
 _HOOKS: Final = "langchain_core.tracers.context"
 _STEP: Final = "_set_config_context"
 _STORES: Final = "langchain_core.vectorstores.base"
+_NEWER: Final = "_iter_v2_events"  # not in all versions
 _EMBEDDINGS: Final = "langchain_core.embeddings.embeddings"
 
 # Where `_set_config_context` is: in its own two modules, and in those that older versions copied its name to.
@@ -117,7 +118,7 @@ class LangChain:
             kind = vars(module).get(owner)
             if kind is not None and hasattr(kind, method):
                 self._patches.put(kind, method, wrapper)
-            else:
+            elif method != _NEWER:
                 guard.count(f"langchain: there is no {name}.{owner}.{method}")
 
     def _patched(self) -> dict[str, tuple[tuple[str, str, Wrapper], ...]]:
@@ -127,6 +128,7 @@ class LangChain:
             "langchain_core.language_models.chat_models": (
                 ("BaseChatModel", "_generate_with_cache", inside.generate),
                 ("BaseChatModel", "_agenerate_with_cache", inside.generate_later),
+                ("BaseChatModel", _NEWER, inside.stream),
             ),
             "langchain_core.language_models.llms": (
                 ("BaseLLM", "_generate_helper", inside.generate),

@@ -17,7 +17,7 @@ from callspan.integrations.langchain.objects import fields_of, result_tree, tree
 from callspan.integrations.langchain.prompts import PromptReader
 from callspan.integrations.langchain.response import documents_tree
 from callspan.integrations.langchain.runs import Run, Runs
-from callspan.integrations.langchain.stream import answer_so_far, note_piece
+from callspan.integrations.langchain.stream import answer_so_far, note_event, note_piece
 from callspan.recording.recorder import account
 from callspan.recording.sites import Site
 from callspan.recording.snapshot import freeze
@@ -152,6 +152,15 @@ class Handler:
                 note_piece(run, token)
             except Exception as error:  # noqa: BLE001
                 guard.note("noting a piece of an answer of langchain", error)
+
+    def on_stream_event(self, event: Any, *, run_id: Any, **_: Any) -> None:
+        """Take notice of what the third version of streams tells; not all models tell of their pieces as well."""
+        run = self.runs.find(run_id)
+        if type(run) is Run:
+            try:
+                note_event(run, event)
+            except Exception as error:  # noqa: BLE001
+                guard.note("noting an event of an answer of langchain", error)
 
     def on_llm_end(self, response: Any, *, run_id: Any, **_: Any) -> None:
         """End the call of a model."""

@@ -9,7 +9,7 @@ with the first piece of a stream, or at the end.
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -61,6 +61,19 @@ class Inside:
             return wrapped(*args, **kwargs)
         finally:
             run.leave()
+
+    def stream(self, wrapped: Callable[..., Any], _: Any, args: Arguments, kwargs: Named) -> Any:
+        """Return a model's events, of whose end LangChain does not tell where their consumer drops them."""
+        run = self._run_of(args, kwargs)
+        events = wrapped(*args, **kwargs)
+        return events if run is None else self._watch_events(run, events)
+
+    def _watch_events(self, run: Run, events: Any) -> Generator[Any, Any, Any]:
+        try:
+            return (yield from events)
+        except GeneratorExit as error:
+            self._end(run, error)
+            raise
 
     def generate_later(self, wrapped: Callable[..., Any], _: Any, args: Arguments, kwargs: Named) -> Any:
         """Call a model in a task of its own, which LangChain makes of the coroutine that this returns."""

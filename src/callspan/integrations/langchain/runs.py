@@ -33,11 +33,12 @@ _MACHINE_TAGS: Final = ("seq:", "graph:", "map:", "condition:", "branch:", "lang
 class Run(Call):
     """One run of LangChain's. `below` are its open children by their IDs."""
 
-    __slots__ = ("below", "identity", "is_entered", "metadata", "parent_run", "pieces", "room")
+    __slots__ = ("below", "identity", "is_by_events", "is_entered", "metadata", "parent_run", "pieces", "room")
 
     parent_run: Run | None
     below: dict[Any, Run] | None
     identity: Any
+    is_by_events: bool  # its model tells of the pieces of an answer by events only
     is_entered: bool  # its span was made current where the run began, so the end has to take it out there
     metadata: Mapping[str, Any] | None
     pieces: list[str] | None  # of a streamed answer, while there is room for so many bytes
@@ -154,7 +155,8 @@ class Runs:
         run._recorder, run.span, run._own, run._outer = recorder, span, own, here  # noqa: SLF001 - its constructor
         run.identity, run.parent_run, run.metadata = identity, parent, metadata
         run.below = run.pieces = None
-        run.is_entered, run.room = False, 0
+        run.is_by_events = run.is_entered = False
+        run.room = 0
         return run
 
     def keep(self, run: Run) -> None:

@@ -27,6 +27,19 @@ def note_piece(run: Run, piece: Any) -> None:
         run.room -= len(piece) + 8
 
 
+def note_event(run: Run, event: Any) -> None:
+    """Take notice of an event of an answer, which goes to the user next. A piece that was told as such comes before."""
+    run.leave_here()
+    if (
+        type(event) is dict
+        and event.get("event") == "content-block-delta"
+        and (run.is_by_events or not run.span.stream)
+    ):
+        run.is_by_events = True
+        delta = event.get("delta")
+        note_piece(run, delta.get("text") if type(delta) is dict else None)
+
+
 def answer_so_far(run: Run) -> Tree | None:
     """Return what had come when a stream ended early; None where that is nothing."""
     text = "".join(run.pieces or ())
