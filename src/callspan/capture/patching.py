@@ -19,6 +19,7 @@ Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], A
 """What runs in place of a method: `wrapper(wrapped, instance, args, kwargs)`, with `wrapped` already bound."""
 
 _ABSENT: Final = object()
+_DEEPEST: Final = 16  # wrappers around one thing that are looked through
 
 
 class Patch:
@@ -79,6 +80,19 @@ class Patches:
                     break
             self._patches.append(Patch(owner, name, wrapper))
 
+    def cover(self, owner: Any, name: str, wrapper: Wrapper) -> None:
+        """Patch `owner.name` where what stands there does not lead to a patch of ours, as far as can be seen.
+
+        Others patch a subclass, and leave the original there when they go: either hides our patch of its base.
+        """
+        with self._lock:
+            found, ours = _stored(owner, name), {id(patch.replacement) for patch in self._patches if patch.is_on}
+            for _ in range(_DEEPEST):
+                if id(found) in ours:
+                    return
+                found = getattr(found, "__wrapped__", None)
+            self._patches.append(Patch(owner, name, wrapper))
+
     def take_off(self) -> None:
         """Take all patches off, the last one first."""
         with self._lock:
@@ -89,6 +103,15 @@ class Patches:
         """Name what is patched, as in `SyncAPIClient.request, AsyncAPIClient.request`."""
         with self._lock:
             return ", ".join(map(str, self._patches))
+
+
+def inside_proxies(value: Any) -> Any:
+    """Return what wrapt's proxies stand for: others return them in place of a library's objects."""
+    for _ in range(_DEEPEST):
+        if not issubclass(type(value), wrapt.ObjectProxy):
+            break
+        value = value.__wrapped__
+    return value
 
 
 def when_imported(name: str, action: Callable[[ModuleType], None]) -> None:

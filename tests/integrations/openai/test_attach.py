@@ -113,6 +113,59 @@ def test_another_tool_above_or_below(spans, watched, above):
         SyncAPIClient.request = original
 
 
+@pytest.fixture
+def subclass_patched_before(watched):
+    """Another tool patches `OpenAI.request`, a subclass of what we patch, and was there before us."""
+    seen = []
+
+    def note(wrapped, instance, args, kwargs):
+        seen.append(args[1].url)
+        return wrapt.ObjectProxy(wrapped(*args, **kwargs))
+
+    watched.undo()
+    wrapt.wrap_function_wrapper("openai", "OpenAI.request", note)
+    callspan.instrument("openai")
+    yield seen
+    callspan.uninstrument("openai")
+    del openai.OpenAI.request
+
+
+def test_another_tool_on_a_subclass(spans, subclass_patched_before):
+    asking = client(completion())
+    assert chat(asking).model_dump() == chat(asking.with_options(max_retries=1)).model_dump()
+    chat(client(completion(), openai.AzureOpenAI, azure_endpoint="https://x.openai.azure.com", api_version="1"))
+    assert [span.usage.total_tokens for span in spans] == [12, 12, 12]
+    theirs = vars(openai.OpenAI)["request"].__wrapped__
+    callspan.uninstrument("openai")
+    assert vars(openai.OpenAI)["request"] is theirs
+    chat(asking)
+    assert (len(spans), len(subclass_patched_before)) == (3, 4)
+
+
+def test_a_stream_in_another_tools_proxy(spans, subclass_patched_before):
+    stream = chat(client(Lines(text_chunks("Hi", " there"))), stream=True)
+    assert type(stream) is wrapt.ObjectProxy
+    assert spans == []
+    assert [one.choices[0].delta.content for one in stream] == ["", "Hi", " there", None]
+    assert (spans[0].output_messages[0]["parts"], spans[0].chunk_count) == (
+        [{"type": "text", "content": "Hi there"}],
+        4,
+    )
+
+
+def test_another_tool_that_puts_back_what_it_found(spans, subclass_patched_before):
+    openai.OpenAI.request = SyncAPIClient.request.__wrapped__
+    for _ in range(3):
+        chat(client(completion()))
+    assert len(spans) == 2  # the first one showed us that nothing leads to us any more
+    openai.OpenAI.request = SyncAPIClient.request  # with us inside, and then we come on top, too
+    callspan.instrument("openai")
+    with callspan.suppress():
+        chat(client(completion()))
+    chat(client(completion()))
+    assert len(spans) == 3
+
+
 def run(program):
     text = textwrap.dedent(program)
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=60, check=False)

@@ -69,6 +69,14 @@ class OpenAI:
             self._patches.put(client, "request", watch)
             if hasattr(client, _RESULT):  # else the model is read, which holds less
                 self._patches.put(client, _RESULT, watch_result)
+            for kind in client.__subclasses__():
+                self.cover(kind)
+
+    def cover(self, kind: type) -> None:
+        """Patch a class of the library's whose own `request`, a neighbour's, leads past our patch of the base."""
+        if self._is_wanted and kind.__module__.partition(".")[0] == "openai" and "request" in vars(kind):
+            is_async = issubclass(kind, sys.modules[_MODULE].AsyncAPIClient)
+            self._patches.cover(kind, "request", watch_async_request if is_async else watch_request)
 
 
 OPENAI: Final = OpenAI()
@@ -116,12 +124,23 @@ async def _watch_async(wrapped: Callable[..., Any], client: Any, args: tuple[Any
     return result
 
 
-def watch_result(wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def watch_result(wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Show an HTTP response to the exchange that it belongs to, before the client makes a result of it."""
     exchange = current.get()
     if exchange is not None:
         exchange.note_response(kwargs)
+    else:
+        _see_to_the_next(client)
     return wrapped(*args, **kwargs)
+
+
+def _see_to_the_next(client: Any) -> None:
+    """Where a request came past us, since a neighbour has put back what it found, let the next one come by again."""
+    try:
+        for kind in type(client).__mro__:
+            OPENAI.cover(kind)
+    except Exception as error:  # noqa: BLE001 - our fault must not become the user's
+        guard.note("covering a client of openai", error)
 
 
 def open_exchange(
@@ -135,6 +154,9 @@ def open_exchange(
         return None
     try:
         options = args[1] if len(args) > 1 else kwargs["options"]
+        around = current.get()
+        if around is not None and around.options is options:
+            return None  # two patches of ours on one way, with a neighbour's between them
         endpoint = endpoint_of(options.method, options.url, OPTIONS["vectors"], OPTIONS["other_requests"])
         if endpoint is None:
             return None
@@ -150,7 +172,7 @@ def open_exchange(
         return None
     if call is None:
         return None
-    exchange = Exchange(call, endpoint)
+    exchange = Exchange(call, endpoint, options)
     if type(call.span) is Span:
         exchange.describe(client, body, prompts)
         if endpoint.can_tell_usage and OPTIONS["stream_usage"] == "inject":
@@ -168,5 +190,5 @@ def _ask_for_usage(
         return args, kwargs
     if asking is None:
         return args, kwargs
-    exchange.hides_usage = True
+    exchange.hides_usage, exchange.options = True, asking
     return ((args[0], asking, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "options": asking})

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from callspan.capture.call import Call
+from callspan.capture.patching import inside_proxies
 from callspan.capture.streams import StreamWatch, tee
 from callspan.guard import guard
 from callspan.integrations.openai import body, request, response, stream_usage
@@ -37,10 +38,11 @@ class Exchange:
         "_request_id",
         "_retries",
         "hides_usage",
+        "options",
     )
 
-    def __init__(self, call: Call, endpoint: Endpoint) -> None:
-        """Go on with an open call."""
+    def __init__(self, call: Call, endpoint: Endpoint, options: Any) -> None:
+        """Go on with an open call of a request with these options."""
         self._call = call
         self._endpoint = endpoint
         self._answer: Any = None
@@ -53,6 +55,7 @@ class Exchange:
         self._request_id: Any = None
         self._retries: Any = None
         self.hides_usage = False
+        self.options = options
 
     # -- on the caller's thread ----------------------------------------------------------------------------------------
 
@@ -113,10 +116,12 @@ class Exchange:
         """Return the call and forget it: its span holds us until the worker has read it."""
         call = self._call
         del self._call
+        self.options = None
         return call
 
     def _receive(self, call: Call, result: Any) -> bool:
         """Keep the answer, and return whether it is still to come. Nothing is read from the network."""
+        result = inside_proxies(result)
         shape = response.shape_of(type(result))
         if shape == "stream":
             return self._follow(call, result)
