@@ -8,6 +8,7 @@ nox -s llama_index       LlamaIndex, oldest and newest core
 nox -s oldest            the oldest dependencies that are promised to work
 nox -s faults -- 20      the fault cases, 20 times
 nox -s backends          real backends, each in an environment of its own; backends_mlflow is another, slow one
+nox -s neighbours        beside other people's instrumentations of openai
 nox -s bench             the benchmarks: ratios to the floor and to OpenTelemetry
 """
 
@@ -195,6 +196,13 @@ def backends_mlflow(session: nox.Session) -> None:
     session.install("-e", ".[openai]", *group("test"))
     session.env["CALLSPAN_BACKEND_MLFLOW"] = backend(session, "mlflow>=3.6", "bin/mlflow")
     session.run("python", "-m", "pytest", "tests/backends", *session.posargs)
+
+
+@nox.session
+def neighbours(session: nox.Session) -> None:
+    """Run beside OpenInference's and OpenTelemetry's instrumentations of openai, on and off in both orders."""
+    session.install("-e", ".[openai]", *group("neighbours"), *group("test"))
+    session.run("python", "-m", "pytest", "tests/neighbours", *session.posargs)
 
 
 @nox.session
