@@ -43,8 +43,8 @@ nox.options.sessions = [
     "lint",
     "types",
     f"tests-{RUNNING}(openai='{OPENAI[-1]}')",
-    *(f"langchain-{RUNNING}(core='{core}')" for core in LANGCHAIN),
-    *(f"llama_index-{RUNNING}(core='{core}')" for core in LLAMA_INDEX),
+    f"langchain-{RUNNING}(core='{LANGCHAIN[-1]}')",
+    f"llama_index-{RUNNING}(core='{LLAMA_INDEX[-1]}')",
     "coverage",
     "build",
 ]
