@@ -15,7 +15,7 @@ pytestmark = [
 ]
 
 GEVENT = "import gevent.monkey; gevent.monkey.patch_all()"
-# Where trio is installed, httpx loads it, and it does not load on top of eventlet's sockets; that is between these three.
+# Where trio is installed, httpx loads it, and it does not load on top of the sockets of eventlet.
 EVENTLET = "import sys; sys.modules['trio'] = None; import eventlet; eventlet.monkey_patch()"
 WORK = """
 import sys
