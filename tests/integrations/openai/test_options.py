@@ -80,6 +80,30 @@ def test_usage_is_asked_for_and_nobody_sees_it(spans, instrument):
     assert spans[1].outcome == "abandoned"
 
 
+def test_usage_of_an_older_completion_is_asked_for(spans, instrument):
+    def piece(text, finish=None, **changes):
+        choice = {"index": 0, "text": text, "logprobs": None, "finish_reason": finish}
+        head = {"id": "cmpl-1", "object": "text_completion", "created": 1_700_000_000, "model": "m"}
+        return {**head, "choices": [choice], **changes}
+
+    def answer(request):
+        sent.append(json.loads(request.content))
+        pieces = [piece("Hi"), piece(" there", "stop")]
+        if "stream_options" in sent[-1]:
+            return Lines([*({**one, "usage": None} for one in pieces), piece("", choices=[], usage=USAGE)])
+        return Lines(pieces)
+
+    sent = []
+    completions = client(answer).completions
+    without_us = seen(completions.create(model="m", prompt="Hello", stream=True))
+    instrument(stream_usage="inject")
+    assert seen(completions.create(model="m", prompt="Hello", stream=True)) == without_us
+    assert [one.get("stream_options") for one in sent] == [None, {"include_usage": True}]
+    (span,) = spans
+    assert (span.usage.input_tokens, span.usage.output_tokens, span.chunk_count) == (9, 3, 3)
+    assert span.output_messages[0]["parts"] == [{"type": "text", "content": "Hi there"}]
+
+
 async def test_usage_is_asked_for_async(spans, instrument):
     asking = async_client(answering([]))
     instrument(stream_usage="inject")

@@ -120,7 +120,7 @@ ENDPOINTS: Final = (
     _media(r"audio/speech", "speech", media.read_speech_request, media.read_speech),
     _media(r"audio/transcriptions", "transcription", media.read_audio_request, media.read_transcript, takes_files=True),
     _media(r"audio/translations", "translation", media.read_audio_request, media.read_transcript, takes_files=True),
-    _media(r"decisions", "decision", media.read_plain_request, media.read_plain),
+    _media(r"decisions", "decision", media.read_decision_request, media.read_plain),
     Endpoint(
         "post",
         _path("moderations"),

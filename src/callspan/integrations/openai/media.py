@@ -97,9 +97,10 @@ def read_moderation(facts: Facts, answer: Tree) -> None:
         facts.output = answer["results"]
 
 
-def read_plain_request(facts: Facts, body: Tree) -> None:
-    """Read a request for something else that a model is asked for."""
+def read_decision_request(facts: Facts, body: Tree) -> None:
+    """Read a request for decisions: what they are about and the questions are the content, not parameters."""
     rest = dict(body)
+    rest["input"] = {name: rest.pop(name) for name in ("input", "questions") if name in rest}
     take_parameters(facts, rest, _PARAMETERS)
     leave(facts, rest, "input")
 
