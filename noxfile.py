@@ -96,7 +96,10 @@ def tests(session: nox.Session, openai: str) -> None:
     session.env["COVERAGE_FILE"] = str(data)
     session.run("coverage", "run", "-m", "pytest", "--ignore=tests/faults")
     # The fault cases measure time and memory: they run unwatched, and alone.
-    session.run("python", "-m", "pytest", "tests/faults")
+    # A machine that is busy for a moment breaks a deadline once, and not twice; `nox -s faults` forgives nothing.
+    session.run("python", "-m", "pytest", "tests/faults", success_codes=[0, 1])
+    again = ["--last-failed", "--last-failed-no-failures=none"]
+    session.run("python", "-m", "pytest", "tests/faults", *again, success_codes=[0, 5])
 
 
 @nox.session(python=PYTHONS)
