@@ -94,12 +94,9 @@ def tests(session: nox.Session, openai: str) -> None:
     for stale in ROOT.glob(f"{data.name}.*"):
         stale.unlink()
     session.env["COVERAGE_FILE"] = str(data)
-    session.run("coverage", "run", "-m", "pytest", "--ignore=tests/faults")
+    run_tests(session, "coverage", "run", "-m", "pytest", "--ignore=tests/faults")
     # The fault cases measure time and memory: they run unwatched, and alone.
-    # A machine that is busy for a moment breaks a deadline once, and not twice; `nox -s faults` forgives nothing.
-    session.run("python", "-m", "pytest", "tests/faults", success_codes=[0, 1])
-    again = ["--last-failed", "--last-failed-no-failures=none"]
-    session.run("python", "-m", "pytest", "tests/faults", *again, success_codes=[0, 5])
+    run_tests(session, "python", "-m", "pytest", "tests/faults")
 
 
 @nox.session(python=PYTHONS)
@@ -134,7 +131,16 @@ def run_framework(session: nox.Session, name: str, *folders: str) -> None:
     for stale in ROOT.glob(f"{data.name}.*"):
         stale.unlink()
     session.env["COVERAGE_FILE"] = str(data)
-    session.run("coverage", "run", "-m", "pytest", "-W", "ignore", *(session.posargs or folders))
+    run_tests(session, "coverage", "run", "-m", "pytest", "-W", "ignore", *(session.posargs or folders))
+
+
+def run_tests(session: nox.Session, *command: str) -> None:
+    """Run tests, and those that failed once more.
+
+    A machine that is busy for a moment breaks a deadline once, and not twice; `nox -s faults` forgives nothing.
+    """
+    session.run(*command, success_codes=[0, 1])
+    session.run(*command, "--last-failed", "--last-failed-no-failures=none", success_codes=[0, 5])
 
 
 @nox.session
