@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
-import time
 from typing import Any
 
 import pytest
@@ -135,66 +133,6 @@ def test_every_name_of_a_secret_is_near_when_it_stands_there():
     for name in f"{spelled} credential credentials connection_string connectionString access_key_id keyId".split():
         for form in ('{{"{}":1}}', "{} = 1", "'{}' => 1", '\\"{}\\": 1', "{}\t:1"):
             assert named_secrets.nearby(form.format(name).encode()), form.format(name)
-
-
-ADVERSARIAL = [
-    "a",
-    "sk-",
-    "sk-aaaaaaaaaaaaaaa ",
-    "eyJ" + "a" * 20 + " ",
-    "eyJaaaaaaaa.",
-    "shpat_aaaaaaaaaaaaaaaa ",
-    "-_-_-_-_-_-_-_-_-_ ",
-    "\\naaaaaaaaaaaaaaaaaa",
-    "-----BEGIN PRIVATE KEY-----",
-    "-----BEGIN " + "A" * 40,
-    "://",
-    "://a@",
-    "://" + "a" * 600,
-    "key:",
-    "akey:",
-    "api_key=",
-    "api key: ",
-    "password=",
-    "token: ",
-    'password: "',
-    'password: "\\',
-    "secrets: [",
-    'secrets: {"a":',
-    "authorization: ",
-    "cookie: ",
-    "Bearer aaaaaaaaaaaaaaa ",
-    "?sig=",
-    '"' * 7 + "\\" * 9,
-    "key" + " " * 8,
-    'key"""""""',
-    "passwordpassword:",
-    "credentials: {{",
-    ":",
-    "=",
-    "ke:",
-    "@",
-    "1@1.",
-    "é",
-    "\x00",
-    "SG.aaaaaaaaaaaaaaaa.",
-]
-
-
-@pytest.mark.parametrize("piece", ADVERSARIAL)
-def test_a_megabyte_made_to_be_slow_takes_no_time(piece):
-    text = (piece * (1_000_000 // len(piece) + 1))[:1_000_000]
-    gate = Redactor()
-    limit_s = 0.05 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  # who shares the machine is slower
-    taken = []
-    for _ in range(10):
-        span = finished(input=text, size=len(text))
-        start = time.thread_time()
-        gate.redact(span)
-        taken.append(time.thread_time() - start)
-        if taken[-1] < limit_s:
-            break
-    assert min(taken) < limit_s
 
 
 def test_finders_take_any_bytes():
