@@ -10,6 +10,9 @@ from langchain_core.embeddings import DeterministicFakeEmbedding  # noqa: F401 -
 from langchain_core.runnables import RunnableLambda
 
 import callspan
+from callspan.guard import guard
+from callspan.integrations.langchain.inside import Inside
+from callspan.integrations.langchain.runs import Runs
 from callspan.recording.otel import get_context
 from callspan.testing import capture
 from langchain_chains import naming, tree
@@ -153,3 +156,15 @@ def test_below_an_unsampled_root_nothing_is_recorded_and_the_root_is_counted_onc
     assert exporter.spans == []
     assert callspan.stats()["memory"]["dropped"] == {"sampled": 1}
     assert len(watched.runs) == 0
+
+
+def test_a_manager_that_cannot_be_asked_costs_the_span_and_not_the_call(monkeypatch):
+    class Odd:
+        @property
+        def run_id(self):
+            raise ValueError("not now")
+
+    monkeypatch.setattr(guard, "strict", False)
+    assert Inside(Runs()).generate(lambda **_: "answer", None, (), {"run_manager": Odd()}) == "answer"
+    assert guard.counts["finding a run of langchain"] == 1
+    guard.counts.clear()  # it was what this test is about

@@ -134,9 +134,13 @@ class Inside:
 
     def _run_of(self, args: Arguments, kwargs: Named) -> Run | None:
         """Return the run of a model's call: that of its only prompt, None where it answers several at once."""
-        manager = kwargs.get("run_manager")
-        if manager is None:
-            managers = kwargs.get("run_managers", args[2] if len(args) > 2 else None)
-            manager = managers[0] if type(managers) is list and len(managers) == 1 else None
-        run = self._runs.find(getattr(manager, "run_id", None))
+        try:
+            manager = kwargs.get("run_manager")
+            if manager is None:
+                managers = kwargs.get("run_managers", args[2] if len(args) > 2 else None)
+                manager = managers[0] if type(managers) is list and len(managers) == 1 else None
+            run = self._runs.find(getattr(manager, "run_id", None))
+        except Exception as error:  # noqa: BLE001 - a manager of somebody's own
+            guard.note("finding a run of langchain", error)
+            return None
         return run if type(run) is Run else None
