@@ -34,6 +34,8 @@ OPENAI = ["none", "1", "2", "3"]  # major versions; all are supported
 LANGCHAIN = ["oldest", "newest"]
 LLAMA_INDEX = ["oldest", "newest"]  # its package for OpenAI needs openai below 3: an environment of its own
 
+TWO_AT_ONCE = ["-n", "2", "--dist", "loadfile"]
+
 os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
 nox.needs_version = ">=2024.4.15"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -94,7 +96,7 @@ def tests(session: nox.Session, openai: str) -> None:
     for stale in ROOT.glob(f"{data.name}.*"):
         stale.unlink()
     session.env["COVERAGE_FILE"] = str(data)
-    run_tests(session, "coverage", "run", "-m", "pytest", "--ignore=tests/faults")
+    run_tests(session, "coverage", "run", "-m", "pytest", "--ignore=tests/faults", *TWO_AT_ONCE)
     # The fault cases measure time and memory: they run unwatched, and alone.
     run_tests(session, "python", "-m", "pytest", "tests/faults")
 
@@ -139,8 +141,9 @@ def run_tests(session: nox.Session, *command: str) -> None:
 
     A machine that is busy for a moment breaks a deadline once, and not twice; `nox -s faults` forgives nothing.
     """
-    session.run(*command, success_codes=[0, 1])
-    session.run(*command, "--last-failed", "--last-failed-no-failures=none", success_codes=[0, 5])
+    own = "-o", f"cache_dir=.pytest_cache/{session.name}-{command[0]}"  # else failures elsewhere are looked for here
+    session.run(*command, *own, success_codes=[0, 1])
+    session.run(*command, *own, "--last-failed", "--last-failed-no-failures=none", success_codes=[0, 5])
 
 
 @nox.session

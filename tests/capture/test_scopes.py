@@ -182,7 +182,6 @@ def test_a_number_as_user_is_spelled():
         ({"metadata": "x"}, "metadata: got str"),
         ({"user_id": object()}, "user_id: got object"),
     ],
-    ids=str,
 )
 def test_wrong_contexts(options, words):
     with pytest.raises(ConfigurationError) as error:
@@ -282,7 +281,9 @@ async def test_suppress_holds_in_tasks():
     assert spans == []
 
 
-@pytest.mark.parametrize("key", ["suppress_instrumentation", otel_context._SUPPRESS_INSTRUMENTATION_KEY])
+@pytest.mark.parametrize(
+    "key", ["suppress_instrumentation", otel_context._SUPPRESS_INSTRUMENTATION_KEY], ids=["old", "new"]
+)
 def test_opentelemetrys_own_suppression_counts_and_ours_counts_there(key):
     with capture() as spans:
         token = otel_context.attach(otel_context.set_value(key, True))

@@ -183,7 +183,6 @@ def test_span_has_every_method_of_opentelemetrys():
         (Status(StatusCode.ERROR, "inside"), ("error", "why", "error")),
         ("nonsense", ("unset", None, "ok")),
     ],
-    ids=str,
 )
 def test_set_status(status, expected):
     with capture() as spans, callspan.span("x") as span:

@@ -179,7 +179,6 @@ ERROR, OK, UNSET = StatusCode.ERROR, StatusCode.OK, StatusCode.UNSET
         ([(OK, None), (ERROR, "late")], STATUS_OK, None, "ok"),
         ([("nonsense", None), (None, None), (7, None)], STATUS_UNSET, None, "ok"),
     ],
-    ids=str,
 )
 def test_status(spans, given, status, message, outcome):
     with callspan.span("a") as span:

@@ -284,6 +284,21 @@ def test_what_is_prepared_for_an_exporter_out_of_order_is_no_progress(monkeypatc
     assert 0.2 <= time.monotonic() - start < 2  # and not the 100 seconds that preparing them takes
 
 
+def test_an_attempt_that_fails_late_is_no_progress():
+    class Late(Keeping):
+        def export(self, batch: Any) -> ExportResult:
+            time.sleep(0.5)
+            return ExportResult(retry=batch.spans, reason="timed out")
+
+    of = pipeline(Late("late", local=False))
+    offer(of, 10)
+    wait_until(lambda: of.buffer.taken == 10)
+    start = time.monotonic()
+    assert of.flush(5, stall_s=0.6).remaining == 10
+    assert 0.6 <= time.monotonic() - start < 1  # and not 0.6 more, from when the first attempt failed
+    conserved(of)
+
+
 def test_a_flush_says_what_was_lost_since_the_last_one():
     exporter = Answering(ExportResult(reason="disk full"), "a")
     of = pipeline(exporter)

@@ -33,7 +33,6 @@ from callspan.recording.plain import free_key, key_text, plain
         ([1e308] * 40, [1e308] * 40),
         ({"a": [{"b": (1,)}]}, {"a": [{"b": [1]}]}),
     ],
-    ids=repr,
 )
 def test_values(value, expected):
     assert plain(value) == expected
@@ -64,7 +63,6 @@ def test_very_long_integers_are_hexadecimal_and_cut():
         (frozenset(), "<frozenset>"),
         (object(), "<object>"),
     ],
-    ids=repr,
 )
 def test_keys(key, expected):
     assert key_text(key) == expected

@@ -22,6 +22,7 @@ from callspan.pipeline.lanes import Lanes
 from callspan.pipeline.limits import Limiter
 from callspan.pipeline.metrics import Metrics
 from callspan.pipeline.processors import process
+from callspan.pipeline.progress import Progress
 from callspan.pipeline.repeats import Repeats
 from callspan.pipeline.spool_settings import SpoolSettings
 from callspan.pipeline.threads import Attendant, is_importing
@@ -216,11 +217,11 @@ class Pipeline:
         if threading.get_ident() not in self._thread_ids():  # else each attempt could ask for the next one
             self.lanes.hurry()
         start = moved_at = time.monotonic()
-        target, progress, pause = self.buffer.offered, self._progress(), _POLL_S[0]
+        target, progress, pause = self.buffer.offered, Progress(self.lanes, self.buffer), _POLL_S[0]
         while self._settled() < min(target, self.buffer.offered):  # fewer were offered after a fork
             now = time.monotonic()
-            if self._progress() != progress or any(map(is_importing, self._thread_ids())):
-                progress, moved_at = self._progress(), now
+            if progress.was_made() or any(map(is_importing, self._thread_ids())):
+                moved_at = now
             is_stalled = stall_s is not None and now - moved_at >= stall_s
             if is_stalled or now - start >= timeout_s or threading.get_ident() in self._thread_ids():
                 break
@@ -245,10 +246,6 @@ class Pipeline:
     def _settled(self) -> int:
         """Spans that are delivered, or will never be."""
         return self.lanes.settled + self.buffer.dropped
-
-    def _progress(self) -> int:
-        """Return what changes when anything moves; what is prepared for a lane that is in trouble gets nowhere."""
-        return self.lanes.moved + (0 if self.lanes.is_in_trouble else self.buffer.taken)
 
     @property
     def is_closed(self) -> bool:
