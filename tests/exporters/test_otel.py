@@ -266,3 +266,28 @@ def test_the_name_otel_is_known():
     assert isinstance(make("otel"), OtelExporter)
     with pytest.raises(ConfigurationError, match="name"):
         OtelExporter(name="")
+
+
+@pytest.mark.parametrize(("level", "query"), [(False, None), ("metadata", "<str of 12>")])
+def test_content_is_left_out_where_that_is_asked_for_and_nowhere_else(level, query):
+    lean, whole = InMemorySpanExporter(), InMemorySpanExporter()
+    callspan.configure(exporters=[OtelExporter(lean, capture_content=level, name="lean"), OtelExporter(whole)])
+
+    @callspan.retriever
+    def search(query: str) -> list[str]:
+        return ["a private text"]
+
+    search("who is Jane?")
+    assert callspan.flush(5)
+
+    (told,) = lean.get_finished_spans()
+    assert told.attributes.get("gen_ai.retrieval.query.text") == query
+    assert "private" not in told.to_json()
+    (told,) = whole.get_finished_spans()
+    assert told.attributes["gen_ai.retrieval.query.text"] == "who is Jane?"
+    assert "a private text" in told.to_json()
+
+
+def test_a_level_of_content_that_does_not_exist_is_refused():
+    with pytest.raises(ConfigurationError, match="capture_content"):
+        OtelExporter(InMemorySpanExporter(), capture_content="some")

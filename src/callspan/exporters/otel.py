@@ -17,6 +17,7 @@ from callspan.errors import ConfigurationError
 from callspan.exporters.contract import Batch, ExportResult
 from callspan.exporters.hints import Hints
 from callspan.exporters.otel_spans import Translator
+from callspan.policy import content_level
 
 _FLUSH_MS: Final = 30_000
 _Role = Literal["exporter", "processor", "provider"]
@@ -29,6 +30,7 @@ class OtelExporter:
     target: a `SpanExporter`, a `SpanProcessor` or a `TracerProvider` of the SDK; by default the provider that
         `opentelemetry.trace.set_tracer_provider` was told of, looked for when the first spans come.
     dialects: "genai" (default), "genai-1.41", "openinference", or several.
+    capture_content: False for spans without content, "metadata" for types and sizes instead of values.
 
     Spans arrive as `ReadableSpan`s. An exporter gets them in batches; a processor gets them one by one, as ended, and
     is flushed after each batch. What an exporter fails to send is counted as rejected, as OpenTelemetry has no second
@@ -40,7 +42,12 @@ class OtelExporter:
     local: Final = False
 
     def __init__(
-        self, target: Any = None, *, dialects: str | Dialect | Iterable[str | Dialect] = "genai", name: str = "otel"
+        self,
+        target: Any = None,
+        *,
+        dialects: str | Dialect | Iterable[str | Dialect] = "genai",
+        capture_content: bool | Literal["metadata"] = True,
+        name: str = "otel",
     ) -> None:
         """Check what is given; nothing is sent yet."""
         if type(name) is not str or not name:
@@ -49,6 +56,7 @@ class OtelExporter:
         if role is None:
             raise ConfigurationError("target", target, "give a SpanExporter, a SpanProcessor or a TracerProvider")
         self.name = name
+        self.capture_content = content_level("capture_content", capture_content)
         self.target = target
         self.durable = role == "exporter"  # the others take everything at once, delivered or not
         self._role: _Role = role
