@@ -49,7 +49,8 @@ def test_spans_are_numbered_through_all_files(tmp_path):
     append(made, "d")
     assert numbers(made) == [("00000001.spool", 0, 2), ("00000002.spool", 2, 2)]
     assert made.next == 4
-    assert [made.left(start) for start in range(6)] == [4, 3, 2, 1, 0, 0]
+    assert [made.left(start, 4) for start in range(6)] == [4, 3, 2, 1, 0, 0]
+    assert [made.left(1, end) for end in range(6)] == [0, 0, 1, 2, 3, 3]
     assert [segment and segment.number for segment in map(made.at, range(5))] == [1, 1, 2, 2, None]
     assert numbers(again(made)) == [("00000001.spool", 0, 2), ("00000002.spool", 2, 2)]
 
@@ -72,7 +73,7 @@ def test_files_that_go_take_their_numbers_along(tmp_path):
     made.drop(made.segments[0])
     append(made, "c")
     assert numbers(made) == [("00000001.spool", 2, 1)]
-    assert made.left(0) == 1
+    assert made.left(0, 9) == 1
     assert made.at(0) is made.segments[0]
 
 

@@ -203,6 +203,26 @@ def test_holes_in_what_is_to_be_retried_cost_nothing(tmp_path):
     assert counts(to)["wire"]["delivered"] == 10
 
 
+def test_what_is_stored_and_not_yet_handed_over_is_not_read_back(tmp_path):
+    exporter = Keeping("wire", local=False)
+    of = pipeline(tmp_path, exporter)
+    (lane,) = of.lanes
+    put = lane.put
+
+    def put_late(spans: Any) -> None:
+        lane._sender.ring()
+        time.sleep(0.1)  # the sender looks at the spool, and would find them there
+        assert exporter.spans == []
+        counts(of)
+        put(spans)
+
+    lane.put = put_late
+    offer(of, 100)
+    assert of.flush(5)
+    counts(of)
+    assert names(exporter) == numbers(100)
+
+
 # -- the next process --------------------------------------------------------------------------------------------------
 
 

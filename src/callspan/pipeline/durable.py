@@ -134,7 +134,10 @@ class DurableLane(SenderLane):
             with self._turn:
                 self._stored += 1
                 reader = self._reader_of(place.folder)
-                if reader is not None and self._has_room() and reader.claim(place):
+                if reader is None:
+                    continue
+                reader.learn(place)
+                if self._has_room() and reader.claim(place):
                     self._queue.offer(span)
         self._sender.ring()
 

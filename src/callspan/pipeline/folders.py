@@ -204,9 +204,10 @@ class Folder:
         self.next = found[-1].end if found else 0
         self._is_sealed = True
 
-    def left(self, start: int) -> int:
-        """Return how many spans there are from number `start` on."""
-        return sum(segment.end - max(segment.first, start) for segment in self.segments if segment.end > start)
+    def left(self, start: int, end: int) -> int:
+        """Return how many spans there are from number `start` on, and before `end`."""
+        parts = ((max(segment.first, start), min(segment.end, end)) for segment in self.segments)
+        return sum(stop - first for first, stop in parts if stop > first)
 
     def at(self, number: int) -> Segment | None:
         """Return the file of that span, or of the next one there is; None at the end."""

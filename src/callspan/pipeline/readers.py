@@ -46,13 +46,19 @@ class Reader:
         self.acknowledged = folder.acknowledged(exporter)
         self.next = self.acknowledged
         """The number of the first span that is neither in memory nor done with."""
+        self.known = folder.next
+        """The number of the first span that the lane has not been told of: it is in nobody's books yet."""
         self._exporter = exporter
         self._segment: Segment | None = None  # where span `next` begins, if that is known
         self._offset = 0
 
     def left(self) -> int:
         """Return how many spans stand only on the disk."""
-        return self.folder.left(self.next)
+        return self.folder.left(self.next, self.known)
+
+    def learn(self, place: Place) -> None:
+        """Take notice of a span that was stored; spans come in their order."""
+        self.known = max(self.known, place.number + 1)
 
     def claim(self, place: Place) -> bool:
         """Take a span that is in memory still; False when others come before it, or it was read already."""
@@ -93,9 +99,9 @@ class Reader:
         """Read the next spans, all of one file; None when there are none."""
         number, segment, offset = self.next, self._segment, self._offset
         there = self.folder.at(number)
-        if there is None:
+        if there is None or there.first >= self.known:
             return None
-        end = there.end  # it may be growing
+        end = min(there.end, self.known)  # it may be growing
         number = max(number, there.first)
         reading = Reading(self.next, end, there, there.size)
         lines: list[bytes] = []
