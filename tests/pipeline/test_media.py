@@ -3,8 +3,11 @@ from __future__ import annotations
 import base64
 import hashlib
 
+import pytest
+
 from callspan.pipeline.gate import Gate
 from callspan.pipeline.media import replace_media, told
+from callspan.policy import Redaction
 from spans import FIXED, finished
 
 PIXELS = bytes(range(256)) * 4
@@ -55,3 +58,20 @@ def test_media_are_kept_when_asked_for():
     Gate().clean(replaced)
     assert kept.facts.input == url
     assert replaced.facts.input == IMAGE
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "blob", "modality": "image", "mime_type": "image/png", "content": DATA},
+        {"type": "image", "source_type": "base64", "mime_type": "image/png", "data": DATA},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": DATA}},
+        {"type": "image", "mime_type": "image/png", "base64": DATA},
+        {"type": "text", "content": f"see data:image/png;base64,{DATA}"},
+    ],
+)
+def test_the_gate_which_looks_at_the_whole_span_first_sees_each_form(part):
+    span = finished(input_messages=[{"role": "user", "parts": [{"type": "text", "content": "What is this?"}, part]}])
+    Gate(Redaction(credentials=False)).clean(span)
+    assert DATA not in repr(span.facts)
+    assert IMAGE in repr(span.facts)

@@ -11,6 +11,7 @@ from callspan.model.span import Span
 from callspan.pipeline.content import strip_content
 from callspan.pipeline.media import replace_media
 from callspan.pipeline.redaction import Redactor
+from callspan.pipeline.suspicion import contents_of, may_hold_media
 from callspan.policy import Content, Redaction, content_rules, lowest
 
 _REMEMBERED: Final = 1024
@@ -37,15 +38,21 @@ class Gate:
 
     def clean(self, span: Span) -> None:
         """Clean a span whose facts are filled."""
+        facts = span.facts
+        assert facts is not None
         level = self._level(span)
         if level != "full":
             self._remember(span)
             strip_content(span, level)
         elif span.error is not None and (span.trace_id, hash(span.error.message)) in self._withheld:
             span.error.message, span.status_message = "", None
+        contents = None
         if not self._keep_media:
-            replace_media(span)
-        self._redactor.redact(span)
+            contents = contents_of(span, facts)
+            if may_hold_media(contents):
+                replace_media(span)
+                contents = None  # they are others now
+        self._redactor.redact(span, contents)
 
     def _level(self, span: Span) -> Content:
         level = self._content.get(span.kind, "full")

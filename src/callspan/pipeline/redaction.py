@@ -18,7 +18,7 @@ from callspan.model.span import Span
 from callspan.pipeline import named_secrets, personal, secret_shapes
 from callspan.pipeline.places import Places
 from callspan.pipeline.secret_names import NameRules, is_credential, is_secret_name
-from callspan.pipeline.suspicion import CHECKED, may_hold_credentials, values_of
+from callspan.pipeline.suspicion import CHECKED, contents_of, may_hold_credentials, values_of
 from callspan.pipeline.texts import Find, Scan
 from callspan.policy import MARK, Redaction
 
@@ -55,11 +55,16 @@ class Redactor:
         self._is_idle = not (self._finders or patterns or has_places)
         self._is_quick = names.more is None and not (personal_finders or patterns or has_places)
 
-    def redact(self, span: Span) -> None:
-        """Pass a span with its facts through the gate; what cannot be checked is replaced as a whole."""
+    def redact(self, span: Span, contents: bytes | None = None) -> None:
+        """Pass a span with its facts through the gate; what cannot be checked is replaced as a whole.
+
+        `contents` are those of the span as `suspicion` writes them, where somebody has done so already.
+        """
         facts = span.facts
         assert facts is not None
-        if self._is_idle or (self._is_quick and not may_hold_credentials(span, facts)):
+        if self._is_idle:
+            return
+        if self._is_quick and not may_hold_credentials(facts, contents or contents_of(span, facts)):
             return
         if self._places is not None:
             facts.redacted_count += self._places.keep(span, facts)
