@@ -111,6 +111,7 @@ def _llm() -> Span:
             cache_read_tokens=16,
             cache_write_tokens=4,
             reasoning_tokens=3,
+            raw={"prompt_tokens": 40, "completion_tokens": 12, "completion_tokens_details": {"reasoning_tokens": 3}},
         ),
         server_address="api.openai.com",
         server_port=443,

@@ -51,3 +51,20 @@ def test_the_facts_of_every_kind_come_back(kind, tmp_path):
     expected = {name: None if getattr(facts, name) is MISSING else getattr(facts, name) for name in SAME}
     assert {name: getattr(record, name) for name in SAME} == expected
     assert record.kind == kind
+
+
+@pytest.mark.parametrize("names", ["genai", "openinference"])
+def test_the_usage_comes_back_with_the_providers_own_words(names, tmp_path):
+    dialects = resolve(names)
+    path = tmp_path / "spans.jsonl"
+    path.write_bytes(line(FIXED["llm"], envelope(describe("shop-bot"), dialects), dialects))
+
+    (record,) = load(path)
+
+    assert (record.usage.input_tokens, record.usage.reasoning_tokens) == (40, 3)
+    assert record.usage.raw == {
+        "prompt_tokens": 40,
+        "completion_tokens": 12,
+        "completion_tokens_details": {"reasoning_tokens": 3},
+    }
+    assert "callspan.usage.raw" not in record.attributes

@@ -35,6 +35,11 @@ def test_a_span_comes_back_as_it_was(kind):
         assert otlp_proto.request([back], RESOURCE, dialects) == otlp_proto.request([span], RESOURCE, dialects)
 
 
+def test_the_providers_own_words_of_the_usage_come_back():
+    raw = {"prompt_tokens": 40, "completion_tokens": 12, "completion_tokens_details": {"reasoning_tokens": 3}}
+    assert unpack(pack(FIXED["llm"])).facts.usage.raw == raw
+
+
 def test_errors_events_links_and_the_trace_state_come_back():
     span = finished(
         "chain",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from callspan.model.usage import Usage, read_usage
+from callspan.model.usage import Usage, raw_usage, read_usage
 
 
 def test_chat_completions():
@@ -104,3 +104,56 @@ def test_what_is_no_count(count):
 @pytest.mark.parametrize("tree", [None, 5, "usage", [], {}, {"prompt_tokens_details": 7}, {"cost": 3}], ids=repr)
 def test_what_is_no_usage(tree):
     assert read_usage(tree) is None
+
+
+def test_the_providers_own_words_are_kept_beside_the_counts():
+    told = {
+        "prompt_tokens": 40,
+        "completion_tokens": 12,
+        "completion_tokens_details": {"reasoning_tokens": 3},
+        "server_tool_use": {"web_search_requests": 2},
+        "cache_creation": {"ephemeral_5m_input_tokens": 7, "ephemeral_1h_input_tokens": 0},
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 40}],
+        "cost": 0.0125,
+        "is_byok": False,
+        "service_tier": "standard",
+        "queue_time": None,
+    }
+    usage = read_usage(told)
+    assert usage is not None
+    del told["queue_time"]
+    assert usage.raw == told
+    assert usage.raw["server_tool_use"] is not told["server_tool_use"]
+
+
+def test_of_the_raw_usage_only_numbers_and_known_words_are_kept():
+    told = {
+        "prompt_tokens": 1,
+        "note": "api_key=hush",
+        "service_tier": "sk-1234567890",
+        "type": "a text of several words",
+        "sk-abcdefgh": 1,
+        "gsk_aB3dE5fG7hJ9kL": 1,
+        "the key of Jane": 1,
+        "x" * 65: 1,
+        "name\n": 1,
+        7: 1,
+        "nan": float("nan"),
+        "huge": 2**60,
+        "empty": {},
+        "texts": ["a", "b"],
+        "numbers": [1, 2],
+    }
+    usage = read_usage(told)
+    assert usage is not None
+    assert usage.raw == {"prompt_tokens": 1}
+
+
+def test_the_raw_usage_is_bounded():
+    deep = {"a": {"a": {"a": {"a": {"a": 1}, "n": 4}, "n": 3}, "n": 2}, "n": 1}
+    wide = {f"n{'a' * index}": index for index in range(70)}
+    many = {"a": [{"n": 1}] * 1000}
+    assert raw_usage(deep) == {"a": {"a": {"a": {"n": 4}, "n": 3}, "n": 2}, "n": 1}
+    assert raw_usage(wide) is None
+    assert raw_usage(many) == {"a": [{"n": 1}] * 64}
+    assert raw_usage("12 tokens") is None

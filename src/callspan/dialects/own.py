@@ -60,6 +60,8 @@ def _add_usage(told: dict[str, Any], usage: Usage) -> None:
         told["callspan.usage.accepted_prediction_tokens"] = usage.accepted_prediction_tokens
     if usage.rejected_prediction_tokens is not None:
         told["callspan.usage.rejected_prediction_tokens"] = usage.rejected_prediction_tokens
+    if usage.raw:
+        told["callspan.usage.raw"] = to_json(usage.raw)
 
 
 def _add_call(told: dict[str, Any], facts: Facts) -> None:

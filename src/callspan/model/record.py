@@ -57,6 +57,7 @@ class UsageRecord(_Part):
     rejected_prediction_tokens: int | None = None
     source: UsageSource = "reported"
     tokenizer: str | None = None
+    raw: Tree | None = None
 
 
 class FrameRecord(_Part):

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import re
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, Literal
 
 UsageSource = Literal["reported", "estimated"]
 
 _MOST_NAMES: Final = 64  # what has more is no usage object
+_MOST_LEVELS: Final = 4
+_LARGEST: Final = 2**53  # beyond, not every reader of JSON gives the same number back
+_NAME: Final = re.compile(r"(?=.{1,64}\Z)[A-Za-z_]+(?:\d{1,2}[A-Za-z_]+){0,2}")  # no key of anybody looks like this
+_WORDS: Final = frozenset({"modality", "service_tier", "type", "unit"})
+_WORD: Final = re.compile(r"[A-Za-z][A-Za-z_-]{0,23}")
 
 
 @dataclass(slots=True)
@@ -16,7 +23,8 @@ class Usage:
     """Token counts as the GenAI conventions define them.
 
     `input_tokens` includes what was read from and written to a cache, `output_tokens` includes reasoning; the other
-    counts are parts of these two. None means "not reported", which is not the same as 0.
+    counts are parts of these two. None means "not reported", which is not the same as 0. `raw` is what the provider
+    said in its own words, as far as these are numbers: counts that have no field here, prices, times.
     """
 
     input_tokens: int | None = None
@@ -35,12 +43,13 @@ class Usage:
     rejected_prediction_tokens: int | None = None
     source: UsageSource = "reported"
     tokenizer: str | None = None
+    raw: dict[str, Any] | None = field(default=None, compare=False)
 
 
 # Where the same count stands in the usage objects of providers: (field of ours, paths tried in order).
 _PATHS: Final[tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]] = (
-    ("input_tokens", (("input_tokens",), ("prompt_tokens",), ("prompt_token_count",))),
-    ("output_tokens", (("output_tokens",), ("completion_tokens",), ("candidates_token_count",))),
+    ("input_tokens", (("input_tokens",), ("prompt_tokens",), ("prompt_token_count",), ("prompt_eval_count",))),
+    ("output_tokens", (("output_tokens",), ("completion_tokens",), ("candidates_token_count",), ("eval_count",))),
     ("total_tokens", (("total_tokens",), ("total_token_count",))),
     (
         "cache_read_tokens",
@@ -114,12 +123,61 @@ def read_usage(tree: object) -> Usage | None:
         return None
     usage = Usage()
     found = False
-    for field, path in _paths_in(tuple(tree)) if len(tree) <= _MOST_NAMES else ():
+    for name, path in _paths_in(tuple(tree)) if len(tree) <= _MOST_NAMES else ():
         count = tree[path[0]] if len(path) == 1 else _follow(tree, path)
-        if type(count) is int and count >= 0 and getattr(usage, field) is None:
-            setattr(usage, field, count)
+        if type(count) is int and count >= 0 and getattr(usage, name) is None:
+            setattr(usage, name, count)
             found = True
-    return usage if found else None
+    if not found:
+        return None
+    usage.raw = raw_usage(tree)
+    return usage
+
+
+def raw_usage(tree: object) -> dict[str, Any] | None:
+    """Return the usage object of a provider as it is, a copy and bounded; None where nothing of it is to be kept.
+
+    Numbers and truth values stay, and single words where providers have some (a modality, a service tier). Other texts,
+    and names that may be more than names, do not: so nothing in it has to be looked at for secrets.
+
+    >>> raw_usage({"prompt_tokens": 5, "cost": 0.25, "service_tier": "default", "note": "for Jane"})
+    {'prompt_tokens': 5, 'cost': 0.25, 'service_tier': 'default'}
+    """
+    kept = _numbers(tree, _MOST_LEVELS) if isinstance(tree, dict) else None
+    return kept or None
+
+
+def _numbers(tree: dict[Any, Any], levels: int) -> dict[str, Any]:
+    if len(tree) > _MOST_NAMES:
+        return {}
+    names = _names_among(tuple(tree))
+    kept: dict[str, Any] = {
+        name: value for name in names if type(value := tree[name]) is int and -_LARGEST <= value <= _LARGEST
+    }
+    if len(kept) < len(names):
+        for name in names:
+            if name not in kept and (item := _number(name, tree[name], levels)) is not None:
+                kept[name] = item
+    return kept
+
+
+def _number(name: str, value: Any, levels: int) -> Any:
+    """Return what is kept of a value that is no whole number, or a huge one; None for nothing."""
+    kind = type(value)
+    if kind is dict:
+        return _numbers(value, levels - 1) or None if levels > 1 else None
+    if kind is list:
+        items = [_numbers(item, levels - 1) for item in value[:_MOST_NAMES] if type(item) is dict] if levels > 1 else []
+        return [item for item in items if item] or None
+    if kind is str:
+        return value if name in _WORDS and _WORD.fullmatch(value) else None
+    return value if kind is bool or (kind is float and math.isfinite(value)) else None
+
+
+@lru_cache(maxsize=256)
+def _names_among(names: tuple[Any, ...]) -> tuple[str, ...]:
+    """Return those that are names of counts and of nothing else; a provider always uses the same."""
+    return tuple(name for name in names if type(name) is str and _NAME.fullmatch(name))
 
 
 @lru_cache(maxsize=256)

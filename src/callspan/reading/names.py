@@ -201,7 +201,9 @@ def read_usage(attributes: Attributes) -> Tree | None:
     tokenizer = attributes.text("callspan.usage.tokenizer")
     if not usage:
         return None
-    return {**usage, "source": "estimated" if source == "estimated" else "reported", "tokenizer": tokenizer}
+    told = {"source": "estimated" if source == "estimated" else "reported", "tokenizer": tokenizer}
+    raw = attributes.mapping("callspan.usage.raw")
+    return {**usage, **told} if raw is None else {**usage, **told, "raw": raw}
 
 
 def read_feedback(attributes: Attributes) -> Tree | None:

@@ -140,6 +140,7 @@ def test_the_answer_its_end_and_its_usage(spans):
     usage = told.usage
     assert (usage.input_tokens, usage.output_tokens, usage.total_tokens) == (30, 12, 42)
     assert (usage.cache_read_tokens, usage.audio_input_tokens, usage.reasoning_tokens) == (8, 1, 4)
+    assert usage.raw == ANSWER.usage_metadata
 
 
 def test_every_generation_has_its_own_reason_for_the_end(spans):
@@ -151,7 +152,10 @@ def test_every_generation_has_its_own_reason_for_the_end(spans):
                     ChatGeneration(message=AIMessage(reason), generation_info={"finish_reason": reason})
                     for reason in reasons
                 ],
-                llm_output={"token_usage": {"prompt_tokens": 3, "completion_tokens": 2}, "model_name": "vendor-1-b"},
+                llm_output={
+                    "token_usage": {"prompt_tokens": 3, "completion_tokens": 2, "queue_time": 0.5},
+                    "model_name": "vendor-1-b",
+                },
             )
 
     Twice(messages=iter([])).invoke("x")
@@ -159,6 +163,16 @@ def test_every_generation_has_its_own_reason_for_the_end(spans):
     assert told.response == {"finish_reasons": ["stop", "length"], "model": "vendor-1-b"}
     assert [message["parts"][0]["content"] for message in told.output_messages] == ["stop", "length"]
     assert (told.usage.input_tokens, told.usage.output_tokens) == (3, 2)
+    assert told.usage.raw == {"prompt_tokens": 3, "completion_tokens": 2, "queue_time": 0.5}
+
+
+def test_the_providers_words_of_the_usage_come_before_those_of_langchain(spans):
+    theirs = {"prompt_tokens": 30, "completion_tokens": 12, "prompt_cache_hit_tokens": 8}
+    answer = ANSWER.model_copy(update={"response_metadata": {"token_usage": theirs}})
+    Vendor(messages=iter([answer])).invoke("1+1?")
+    (told,) = spans
+    assert (told.usage.input_tokens, told.usage.cache_read_tokens) == (30, 8)
+    assert told.usage.raw == theirs
 
 
 def test_tool_calls_of_the_answer(spans):

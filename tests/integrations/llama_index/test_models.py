@@ -48,6 +48,7 @@ def test_a_chat(spans):
     assert span.request == {"model": "told", "temperature": 0.5, "top_p": 0.9}
     assert span.response == {"id": "answer-1", "model": "told-1", "finish_reasons": ["stop"]}
     assert (span.usage.input_tokens, span.usage.output_tokens, span.usage.total_tokens) == (9, 3, 12)
+    assert span.usage.raw == {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
     assert (span.input, span.output) == (None, None)
 
 

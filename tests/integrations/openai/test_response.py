@@ -36,6 +36,7 @@ def assert_complete(span):
     assert span.response == FACTS or (span.response == WITHOUT_ID and not HAS_REQUEST_ID)
     assert span.output_messages == MESSAGES
     assert span.usage.total_tokens == 12
+    assert span.usage.raw == {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
     assert span.output is None
     assert span.chunk_count is None
 

@@ -97,11 +97,19 @@ def _read_about(facts: Facts, tree: Tree) -> None:
 
 
 def _usage_of(generations: list[Tree], whole: Tree) -> Usage | None:
-    """Return the counts: of the first generation that has some, since each repeats those of the whole answer."""
-    for tree in generations:
-        usage = read_usage(tree.get("usage_metadata"))
-        if usage is not None:
-            return usage
+    """Return the counts: of the first generation that has some, since each repeats those of the whole answer.
+
+    LangChain's own counts come first, and what the provider said of them in its own words beside them.
+    """
+    counted = (read_usage(tree.get("usage_metadata")) for tree in generations)
+    usage = next((found for found in counted if found is not None), None)
+    theirs = _provider_usage_of(generations, whole)
+    if usage is not None and theirs is not None:
+        usage.raw = theirs.raw
+    return usage or theirs
+
+
+def _provider_usage_of(generations: list[Tree], whole: Tree) -> Usage | None:
     holders: list[Any] = [whole, *(tree.get("response_metadata") for tree in generations)]
     for holder in holders:
         for name in ("token_usage", "usage", "usage_metadata") if isinstance(holder, dict) else ():

@@ -29,7 +29,14 @@ _PROVIDERS: Final = {
     "ibm": "ibm.watsonx.ai",
     "openai_like": "openai-compatible",
 }
-_OLLAMA: Final = {"prompt_eval_count": "input_tokens", "eval_count": "output_tokens"}
+_OLLAMA: Final = (  # its answers hold what others keep in an object of its own
+    "prompt_eval_count",
+    "eval_count",
+    "total_duration",
+    "load_duration",
+    "prompt_eval_duration",
+    "eval_duration",
+)
 
 
 def provider_of(module: str) -> str | None:
@@ -108,11 +115,10 @@ def _read_answer(span: Span, facts: Facts, answer: Tree) -> None:
         reason = reasons[0]
         if facts.output_messages and isinstance(reason, str):
             facts.output_messages[0]["finish_reason"] = reason
-    counts = {ours: raw[theirs] for theirs, ours in _OLLAMA.items() if theirs in raw}
     facts.usage = (
         read_usage(raw.get("usage"))
         or read_usage(raw.get("usage_metadata"))
-        or read_usage(counts)
+        or read_usage({name: raw[name] for name in _OLLAMA if name in raw})
         or read_usage(answer.get("more"))
     )
     if raw.get("status") == "incomplete" and span.outcome == "ok":
