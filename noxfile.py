@@ -9,6 +9,7 @@ nox -s oldest            the oldest dependencies that are promised to work
 nox -s faults -- 20      the fault cases, 20 times
 nox -s backends          real backends, each in an environment of its own; backends_mlflow is another, slow one
 nox -s neighbours        beside other people's instrumentations of openai
+nox -s aimock            openai against a mock server that others wrote; needs Node
 nox -s bench             the benchmarks: ratios to the floor and to OpenTelemetry
 """
 
@@ -34,6 +35,7 @@ OPENAI = ["none", "1", "2", "3"]  # major versions; all are supported
 LANGCHAIN = ["oldest", "newest"]
 LLAMA_INDEX = ["oldest", "newest"]  # its package for OpenAI needs openai below 3: an environment of its own
 
+AIMOCK = "@copilotkit/aimock"
 TWO_AT_ONCE = ["-n", "2", "--dist", "loadfile"]
 
 os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
@@ -215,6 +217,16 @@ def neighbours(session: nox.Session) -> None:
     """Run beside OpenInference's and OpenTelemetry's instrumentations of openai, on and off in both orders."""
     session.install("-e", ".[openai]", *group("neighbours"), *group("test"))
     session.run("python", "-m", "pytest", "tests/neighbours", *session.posargs)
+
+
+@nox.session
+def aimock(session: nox.Session) -> None:
+    """Run tests of openai against a mock server that others wrote, which is installed by npm."""
+    session.install("-e", ".[openai]", *group("test"))
+    folder = Path(session.create_tmp()).resolve()
+    session.run("npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), AIMOCK, external=True)
+    session.env["AIMOCK"] = str(folder / "node_modules" / AIMOCK / "dist" / "cli.js")
+    session.run("python", "-m", "pytest", *(session.posargs or ["tests/integrations/openai/test_aimock.py"]))
 
 
 @nox.session

@@ -10,6 +10,7 @@ import pytest
 
 import callspan
 import openai_server
+from openai_answers import plain
 
 MESSAGES = [{"role": "user", "content": "Paris is the capital of France. Question: What is the capital of France?"}]
 TOOL = {
@@ -20,7 +21,6 @@ TOOL = {
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
     },
 }
-CHANGING = ("id", "created", "_request_id")
 FAULTS = ["drop", "disconnect", "malformed", "error", "rate-limit"]
 
 
@@ -38,25 +38,6 @@ def base_url():
 def client(base_url):
     with openai.OpenAI(base_url=base_url, api_key="none", max_retries=0) as client:
         yield client
-
-
-def without_changing(tree):
-    """Leave out what differs from request to request, at any depth."""
-    if isinstance(tree, dict):
-        names = (*CHANGING, "created_at")
-        return {name: without_changing(value) for name, value in tree.items() if name not in names}
-    return [without_changing(item) for item in tree] if isinstance(tree, list) else tree
-
-
-def plain(result):
-    """Return all that a result says, without what differs from request to request."""
-    if isinstance(result, list):
-        return [plain(item) for item in result]
-    tree = without_changing(result.model_dump())
-    for choice in tree.get("choices", ()):
-        for call in (choice.get("message") or choice.get("delta") or {}).get("tool_calls") or ():
-            call["id"] = call["id"] and "call"
-    return type(result), {name: value for name, value in tree.items() if name not in CHANGING}, result.model_fields_set
 
 
 def chat(client, **options):
