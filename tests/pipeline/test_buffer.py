@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ class Attended:
         self.calls = 0
         self.becomes_awake = becomes_awake
 
-    def buffer(self, **bounds: int) -> Buffer:
+    def buffer(self, **bounds: Any) -> Buffer:
         self.watched = Buffer(self, **bounds)
         return self.watched
 
@@ -227,3 +228,15 @@ def test_no_count_is_lost_among_threads(max_spans):
     assert buffer.offered == buffer.taken + buffer.dropped == 24_000
     assert len(taken) == buffer.taken
     assert buffer.waiting_bytes == 0
+
+
+def test_what_waits_in_front_of_it_shares_its_bound():
+    waiting = 0
+    buffer = Attended().buffer(max_bytes=50, wake_spans=1, before=lambda: waiting)
+    for number in range(5):
+        buffer.offer(numbered(number))
+    assert (len(buffer), buffer.dropped) == (5, 0)
+    waiting = 30
+    buffer.offer(numbered(5))
+    assert (len(buffer), buffer.dropped) == (2, 4)
+    assert names(buffer.take(9)) == ["4", "5"]

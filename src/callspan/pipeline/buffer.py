@@ -19,6 +19,7 @@ class Buffer:
 
     __slots__ = (
         "_attend",
+        "_before",
         "_bytes_in",
         "_bytes_out",
         "_max_bytes",
@@ -37,9 +38,11 @@ class Buffer:
         max_spans: int = 100_000,
         max_bytes: int = 64 * 1_048_576,
         wake_spans: int = 512,
+        before: Callable[[], int] = int,
     ) -> None:
-        """Start empty and unattended."""
+        """Start empty and unattended. `before` tells the bytes that wait in front of it and share its bound."""
         self._attend = attend
+        self._before = before
         self._max_spans = max_spans
         self._max_bytes = max_bytes
         self._wake_spans = min(wake_spans, max_spans)
@@ -86,7 +89,7 @@ class Buffer:
         spans.append(span)
         if not self.awake or len(spans) >= self._wake_spans or self._bytes_in - self._bytes_out >= self._wake_bytes:
             try:
-                if len(spans) > self._max_spans or self.waiting_bytes > self._max_bytes:
+                if len(spans) > self._max_spans or self.waiting_bytes + self._before() > self._max_bytes:
                     self._make_room()
                 self._attend()
             except RecursionError:  # the user's stack is full; whoever ends the next span sees to this one
@@ -94,7 +97,8 @@ class Buffer:
 
     def _make_room(self) -> None:
         spans = self._spans
-        while len(spans) > self._max_spans or (self.waiting_bytes > self._max_bytes and len(spans) > 1):
+        most_bytes = self._max_bytes - self._before()
+        while len(spans) > self._max_spans or (self.waiting_bytes > most_bytes and len(spans) > 1):
             self.dropped += 1
             try:
                 oldest = spans.popleft()

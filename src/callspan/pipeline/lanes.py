@@ -30,10 +30,11 @@ class Lanes:
         max_bytes: int,
         spool: SpoolSettings | None = None,
         gate: Gate | None = None,
+        before: Callable[[], int] = int,
     ) -> None:
         """Give local exporters a plain lane, all others one with a sender thread, and with a `spool` if there is one.
 
-        What comes back from the spool passes the `gate`.
+        What comes back from the spool passes the `gate`. `before` tells the bytes that wait for all lanes.
         """
         gate = gate or Gate()
 
@@ -41,7 +42,7 @@ class Lanes:
             if getattr(exporter, "local", False):
                 return Lane(exporter, name, resource)
             if spool is None or not getattr(exporter, "durable", True):
-                return SenderLane(exporter, name, resource, quiet, max_spans, max_bytes)
+                return SenderLane(exporter, name, resource, quiet, max_spans, max_bytes, before=before)
             return DurableLane(exporter, name, resource, quiet, gate.lets_pass, max_spans, max_bytes)
 
         self._lanes = [lane(exporter, name) for name, exporter in named(exporters)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -20,6 +21,7 @@ _BATCH_BYTES: Final = 8 * 1_048_576
 _IDLE_S: Final = 1.0
 _POLL_S: Final = 0.002
 _PATIENCE_S: Final = 10.0
+_STUCK_S: Final = 1.0
 
 
 class SenderLane(Lane):
@@ -29,6 +31,8 @@ class SenderLane(Lane):
     back to the front of that queue, so it is bounded like all else, and is sent again when `backoff` says so: half as
     many at a time after each failure, since they may be too many for the time a request has, twice as many after each
     success. The exporter is closed by that thread too, since closing may hang like anything else it does.
+
+    While nothing can be sent, what waits before the lanes (`before`, in bytes) shares the bound: it is newer.
     """
 
     def __init__(
@@ -40,11 +44,13 @@ class SenderLane(Lane):
         max_spans: int = 100_000,
         max_bytes: int = 64 * 1_048_576,
         backoff: Callable[[], Backoff] = Backoff,
+        before: Callable[[], int] = int,
     ) -> None:
         """Serve `exporter`; no thread yet."""
         super().__init__(exporter, name, resource)
         self._quiet = quiet
-        self._queue = Buffer(self.start, max_spans, max_bytes)
+        self._before = before
+        self._queue = Buffer(self.start, max_spans, max_bytes, before=self._bytes_before)
         self._new_backoff = backoff
         self._closes_exporter = True
         self._is_closed = self._is_done = False
@@ -52,6 +58,7 @@ class SenderLane(Lane):
 
     def _prepare(self) -> None:
         self._sending = 0
+        self._sending_since = math.inf
         self._retried: Sequence[Span] = ()
         self._batch_spans = BATCH_SPANS
         self._backoff = self._new_backoff()
@@ -173,10 +180,17 @@ class SenderLane(Lane):
             self.counters.retries += 1
         batch = self._take()
         self._sending = len(batch)
+        self._sending_since = time.monotonic()
         try:
             self._export(batch)
         finally:
             self._sending = 0
+            self._sending_since = math.inf
+
+    def _bytes_before(self) -> int:
+        """Return what waits before this lane while it is stuck; a healthy one has room for a burst of its own."""
+        is_stuck = self._backoff.is_failing or time.monotonic() - self._sending_since >= _STUCK_S
+        return self._before() if is_stuck else 0
 
     def _take(self) -> list[Span]:
         return self._queue.take(self._batch_spans, _BATCH_BYTES)

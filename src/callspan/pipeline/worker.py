@@ -24,6 +24,7 @@ from callspan.pipeline.metrics import Metrics
 from callspan.pipeline.processors import process
 from callspan.pipeline.progress import Progress
 from callspan.pipeline.repeats import Repeats
+from callspan.pipeline.sizes import added_by_opening
 from callspan.pipeline.spool_settings import SpoolSettings
 from callspan.pipeline.threads import Attendant, is_importing
 from callspan.policy import Processor
@@ -67,8 +68,8 @@ class Pipeline:
         self._measures = tuple(measures)
         self._metrics = metrics
         clean = self._gate.clean_resource(resource)
-        self.lanes = Lanes(exporters, clean, quiet, max_spans, max_bytes, spool, self._gate)
         self.buffer = Buffer(self._attend, max_spans, max_bytes)
+        self.lanes = Lanes(exporters, clean, quiet, max_spans, max_bytes, spool, self._gate, self._waiting_bytes)
         self.offer = self.buffer.offer
         self._quiet = quiet
         self._every_interval = every_interval
@@ -82,6 +83,9 @@ class Pipeline:
         self._step_lock = threading.Lock()
         self._stepping_id: int | None = None
         self._told_dropped = 0
+
+    def _waiting_bytes(self) -> int:
+        return self.buffer.waiting_bytes
 
     # -- around a fork ---------------------------------------------------------------------------------------------
 
@@ -142,8 +146,9 @@ class Pipeline:
             guard.log()
 
     def _warn_of_overflow(self) -> None:
+        """Warn of what was dropped, unless there is a lane that has a better reason to give."""
         dropped = self.buffer.dropped
-        if dropped > self._told_dropped:
+        if dropped > self._told_dropped and not self.lanes.is_in_trouble:
             self._told_dropped = dropped
             guard.warn("queue full", f"spans end faster than they are delivered; the oldest {dropped} were dropped")
 
@@ -179,6 +184,7 @@ class Pipeline:
                 measure(span)
             self._gate.clean(span)
             self._limiter.limit(span)
+            span.size += added_by_opening(span)
             if self._metrics is not None:
                 self._metrics.record(span)
         except Exception as error:  # noqa: BLE001 - counted as dropped, and the loop goes on
