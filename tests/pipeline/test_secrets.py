@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from callspan.pipeline import named_secrets, secret_shapes
 from callspan.pipeline.redaction import REDACTED, Redactor, redact
 from callspan.pipeline.secret_names import verdict
 from harmless import HARMLESS
+from harmless_unseen import UNSEEN
 from planted import MARK, TEXTS, TREES, plain
 from spans import finished
 
@@ -110,6 +112,56 @@ def test_harmless_values_stay():
     wrong = [value for value in HARMLESS if cleaned({"value": copy.deepcopy(value)})[1]]
     assert len(HARMLESS) >= 500
     assert len(wrong) <= len(HARMLESS) / 100, wrong
+
+
+def test_harmless_values_that_the_rules_were_not_written_with_stay():
+    """Each as the text it is, and as the tree that a JSON text stands for."""
+
+    def as_tree(text: str) -> Any:
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+
+    assert len(UNSEEN) >= 500
+    assert len({*UNSEEN}) == len(UNSEEN)
+    for values in (UNSEEN, [as_tree(text) for text in UNSEEN]):
+        wrong = [value for value in values if cleaned({"value": copy.deepcopy(value)})[1]]
+        assert len(wrong) <= len(UNSEEN) / 100, wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "is_secret"),
+    [
+        ('print("Password: " + ask("name"))', False),
+        ('print(\\"Password: \\" + ask(\\"name\\"))', False),
+        ('print("Password: " + "x", password="hunter22")', True),
+        ('Password: "hunter22"', True),
+        ("Authorization: who may do what, and who may not?", False),
+        ("Authorization: whatever this is, it is 1 secret", True),
+        ("Authorization: abcdefghijklmnop", True),
+        ("Authorization: bearer abcdefghijklmnop in the header", True),
+        ("password = var.db_password", False),
+        ("password = variable1", True),
+    ],
+)
+def test_values_are_told_from_prose_and_programs(text, is_secret):
+    assert (cleaned(text)[1] > 0) == is_secret
+
+
+@pytest.mark.parametrize(
+    ("value", "is_secret"),
+    [
+        ({"type": "string", "description": "at least 8 characters"}, False),
+        ({"type": "string", "default": "hunter22"}, True),
+        ({"type": "string", "value": "hunter22"}, True),
+        ({"type": "hunter22"}, True),
+        ({"description": "hunter22"}, True),
+    ],
+)
+def test_the_schema_of_a_secret_is_none_wherever_it_stands(value, is_secret):
+    assert (cleaned({"properties": {"password": value}})[1] > 0) == is_secret
+    assert (cleaned(json.dumps({"password": value}))[1] > 0) == is_secret
 
 
 def test_what_is_left_alone_quickly_is_what_is_left_alone():

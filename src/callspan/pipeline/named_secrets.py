@@ -71,10 +71,12 @@ _COOKIES: Final = re.compile(rb"""[^\r\n"'\\\x00=]{1,128}=[^\r\n"'\\\x00]+""")
 _NO_VALUES: Final = frozenset(
     b"none null true false undefined required optional string str bytes int any secret password text hidden".split()
 )
-_NO_BEGINNINGS: Final = tuple(b"os. self. settings. config. env. process. $ * ... / {{".split())
+_NO_BEGINNINGS: Final = tuple(b"os. self. settings. config. env. process. var. local. secrets. $ * ... / {{".split())
+_SCHEMES: Final = tuple(b"basic bearer digest token apikey negotiate".split())
+_PROSE_WORDS: Final = 3
 _TREE: Final = re.compile(rb"""[\[\]{}]|"[^"\\]*(?:\\.[^"\\]*)*"?""", re.DOTALL)
 _SCHEMA: Final = re.compile(rb'''\{\s*\\*"type\\*"\s*:\s*\\*"(?:string|integer|number|boolean|array|object|null)\\*"''')
-_SCHEMA_VALUE: Final = re.compile(rb'''"(?:default|const|enum|examples?)\\*"''')
+_SCHEMA_VALUE: Final = re.compile(rb'''"(?:default|const|enum|examples?|values?)\\*"''')
 _LONGEST_TOKEN: Final = 4096
 _LONGEST_BARE: Final = 256
 _LONGEST_WORD: Final = 20
@@ -171,6 +173,8 @@ def _value(data: bytes, found: re.Match[bytes], name_start: int, end: int) -> In
     position = found.end()
     opening = _OPENING.match(data, position)
     if opening is not None:
+        if opening[2] not in found[0] and data.endswith(opening[0], 0, name_start):
+            return None  # what opened before the name ends here: "Password: "
         value = opening.end(), _closing(data, opening.end(), opening[0], end)
         return value if value[1] > value[0] else None
     if data[position : position + 1] in (b"{", b"["):
@@ -178,7 +182,7 @@ def _value(data: bytes, found: re.Match[bytes], name_start: int, end: int) -> In
     header = _COOKIES if found[1].startswith(b"cookie") else _LINE if found[1].startswith(b"authoriz") else None
     if header is not None:
         line = header.match(data, position, end)
-        return line.span() if line is not None else None
+        return line.span() if line is not None and not _is_prose(line[0]) else None
     bare = _BARE.match(data, position, min(end, position + _LONGEST_BARE))
     if bare is None or not _is_value(bare[0], found[0], data[name_start : found.end(1)]):
         return None
@@ -196,6 +200,16 @@ def _is_value(value: bytes, named: bytes, name: bytes) -> bool:
     if b"=" in named:
         return True
     return len(plain) >= _LONGEST_WORD or (len(plain) >= _SHORTEST_SECRET and not plain.isalpha())
+
+
+def _is_prose(line: bytes) -> bool:
+    """Tell a sentence from what stands in a header: words of letters only, and no scheme in front."""
+    words = line.split()
+    return (
+        len(words) >= _PROSE_WORDS
+        and not words[0].lower().startswith(_SCHEMES)
+        and all(len(word) <= _LONGEST_WORD and word.strip(b",.;:!?()").isalpha() for word in words)
+    )
 
 
 def _closing(data: bytes, start: int, quote: bytes, end: int) -> int:

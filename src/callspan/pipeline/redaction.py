@@ -17,7 +17,7 @@ from callspan.model.resource import Resource
 from callspan.model.span import Span
 from callspan.pipeline import named_secrets, personal, secret_shapes
 from callspan.pipeline.places import Places
-from callspan.pipeline.secret_names import NameRules, is_credential, is_secret_name
+from callspan.pipeline.secret_names import NameRules, is_credential, is_schema, is_secret_name
 from callspan.pipeline.suspicion import CHECKED, contents_of, may_hold_credentials, values_of
 from callspan.pipeline.texts import Find, Scan
 from callspan.policy import MARK, Redaction
@@ -142,7 +142,12 @@ class Redactor:
             kind = type(value)
             verdict = judge(key)
             if verdict and (
-                (verdict == "secret" and kind is not bool and (value or kind is int or kind is float))
+                (
+                    verdict == "secret"
+                    and kind is not bool
+                    and (value or kind is int or kind is float)
+                    and not (kind is dict and is_schema(value))
+                )
                 or (verdict == "token" and kind is str and is_credential(value, tree))
             ):
                 secret.append(key)

@@ -27,6 +27,10 @@ _ENDINGS: Final = tuple(  # or its end
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _LONG_TOKEN: Final = 16
 _NAME_CHARACTERS: Final = 128
+_SCHEMA_TYPES: Final = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
+_SCHEMA_WORDS: Final = frozenset(
+    "type title description format pattern nullable readOnly writeOnly minLength maxLength minimum maximum".split()  # noqa: SIM905
+)
 
 BETWEEN: Final = rb"""[\]"'`\\]{0,40}(?:[ ]is)?[ \t]{0,8}(?:=>|[:=])[ \t]{0,8}"""
 """What stands between a name and its value, in the texts of programs, headers and JSON."""
@@ -62,6 +66,16 @@ def folded(key: str) -> str:
 def is_credential(text: str, around: Iterable[Any] = ()) -> bool:
     """Tell an API's token from a model's: long, in one piece, and without a probability beside it."""
     return len(text) >= _LONG_TOKEN and " " not in text and "logprob" not in around
+
+
+def is_schema(value: dict[str, Any]) -> bool:
+    """Return whether what stands under the name of a secret only says what such a value looks like.
+
+    >>> is_schema({"type": "string", "description": "at least 8 characters"})
+    True
+    """
+    kind = value.get("type")
+    return type(kind) is str and kind in _SCHEMA_TYPES and _SCHEMA_WORDS.issuperset(value)
 
 
 class NameRules:
