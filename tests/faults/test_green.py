@@ -103,8 +103,11 @@ def test_b11_a_dead_sink_among_green_threads(tmp_path, library):
     """
     import receiver as receivers
 
+    # Where trio is installed, httpx starts a process when it is loaded, and gevent's hook for forks fails on 3.13.
+    complains = library == "gevent" and sys.version_info >= (3, 13)
     with receivers.deaf() as url:
-        ended = run(program, tmp_path, url, timeout_s=30, PYTHONWARNINGS="ignore")
+        ended = run(program, tmp_path, url, timeout_s=30, complains=complains, PYTHONWARNINGS="ignore")
+    assert "callspan/" not in ended.err
     waited = float(next(line for line in ended.out.splitlines() if line.startswith("WAITED"))[7:])
     assert waited < 5 + 1  # for a machine that has other things to do
     stats = ended.stats["otlp"]
