@@ -7,13 +7,17 @@ metadata. Of several spans the topmost is meant; of several with the same key th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from callspan.model.feedback import COMPONENT
 from callspan.reading.parse import parsed
 from callspan.reading.rows import Row
+
+if TYPE_CHECKING:
+    from callspan.model.record import SpanRecord
 
 SpanIds = tuple[str, str]
 """Trace ID and span ID."""
@@ -66,6 +70,30 @@ class GivenFeedback:
             row.start_time_unix_ns,
         )
 
+    @classmethod
+    def of_record(cls, record: SpanRecord) -> GivenFeedback | None:
+        """Read a whole record; None where it is no feedback."""
+        said = record.feedback
+        if said is None:
+            return None
+        return cls(
+            said.name,
+            said.target,
+            said.score,
+            said.label,
+            said.comment,
+            said.annotator,
+            said.id,
+            said.key,
+            record.conversation_id,
+            record.step,
+            record.user_id,
+            record.trace_id,
+            record.parent_id,
+            record.span_id,
+            record.start_time_unix_ns,
+        )
+
     @property
     def place(self) -> tuple[Any, ...]:
         """What it is about, as it was given."""
@@ -89,6 +117,20 @@ class Candidate(NamedTuple):
     step: int | None
     tags: list[str] | None
     metadata: str | None
+
+    @classmethod
+    def of_record(cls, record: SpanRecord) -> Candidate:
+        """Read a whole record."""
+        return cls(
+            record.trace_id,
+            record.span_id,
+            record.parent_id,
+            record.start_time_unix_ns,
+            record.conversation_id,
+            record.step,
+            record.tags or None,
+            json.dumps(record.metadata, default=str) if record.metadata else None,
+        )
 
 
 @dataclass(slots=True)
