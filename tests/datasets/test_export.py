@@ -225,3 +225,58 @@ def test_conditions_on_feedback():
 def test_a_time_that_is_none_is_explained(tmp_path, spans, capsys):
     assert main(["export", str(spans), "--format", "csv", "--output", str(tmp_path / "o"), "--since", "yesterday"]) == 1
     assert "callspan export: " in capsys.readouterr().err
+
+
+def test_calls_that_another_file_names(tmp_path, capsys):
+    spans = tmp_path / "spans.jsonl"
+    write(spans, [call(number, f"q{number}", "a") for number in (1, 2, 3)])
+    named = tmp_path / "calls.jsonl"
+    rows = [(1, 0, True), (2, 1, False), (3, 2, True)]
+    named.write_text(
+        "".join(
+            json.dumps(
+                {"trace_id": f"{number:032x}", "span_id": f"{number:016x}", "cluster": cluster, "is_problem": bad}
+            )
+            + "\n"
+            for number, cluster, bad in rows
+        )
+    )
+
+    def questions(*more):
+        out = tmp_path / "out.jsonl"
+        _, card = export(spans, out, "--format", "jsonl", *more)
+        assert card["chosen_by"]["calls"] == str(named)
+        return [row["question"] for row in lines(out)]
+
+    assert questions("--calls", str(named)) == ["q1", "q2", "q3"]
+    assert questions("--calls", str(named), "--cluster", "1") == ["q2"]
+    assert questions("--calls", str(named), "--cluster", "problems") == ["q1", "q3"]
+    assert questions("--calls", str(named), "--cluster", "-1") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "problem"),
+    [
+        ('{"trace_id": "1"}\n', [], "calls.jsonl, line 1: no JSON object with trace_id and span_id"),
+        ("{}\nnonsense", [], "calls.jsonl, line 1"),
+        ("[]", [], "calls.jsonl, line 1"),
+        ("", ["--cluster", "bad"], "--cluster 'bad': give the number of a cluster, or problems"),
+        (None, [], "No such file"),
+    ],
+)
+def test_files_that_name_no_calls(tmp_path, capsys, text, more, problem):
+    spans, named = tmp_path / "spans.jsonl", tmp_path / "calls.jsonl"
+    write(spans, [call(1, "q", "a")])
+    if text is not None:
+        named.write_text(text)
+    command = ["export", str(spans), "--processes", "1", "--format", "jsonl", "--output", str(tmp_path / "out.jsonl")]
+    assert main([*command, "--calls", str(named), *more]) == 1
+    assert problem in capsys.readouterr().err
+
+
+def test_a_cluster_needs_the_file_it_stands_in(tmp_path, capsys):
+    spans = tmp_path / "spans.jsonl"
+    write(spans, [call(1, "q", "a")])
+    command = ["export", str(spans), "--processes", "1", "--format", "jsonl", "--output", str(tmp_path / "out.jsonl")]
+    assert main([*command, "--cluster", "1"]) == 1
+    assert "--cluster needs --calls" in capsys.readouterr().err

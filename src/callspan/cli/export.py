@@ -28,6 +28,7 @@ examples:
   callspan export traces/ --format openai-chat --split 0.1 --output train.jsonl
   callspan export traces/ --format preference --feedback "helpful>=1" --output pairs.jsonl
   callspan export traces/ --format csv --kind retriever --output searches.csv
+  callspan export traces/ --format jsonl --calls calls.jsonl --cluster problems --output fix.jsonl
   callspan export traces/ --format parquet --prompt naming --where "duration_ms > 2000" --output slow.parquet
 
 Feedback on a root is about all calls below it; of several pieces the newest counts.
@@ -57,6 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--since", metavar="TIME", help="began then or later, as in 2026-11-01 or '2026-11-01 12:00', UTC"
     )
     which.add_argument("--until", metavar="TIME", help="began earlier")
+    which.add_argument(
+        "--calls", type=Path, metavar="FILE", help="these, as callspan clusters --calls or its page has written them"
+    )
+    which.add_argument(
+        "--cluster", metavar="NUMBER", help='with --calls, those of this cluster, or "problems" for all that go wrong'
+    )
     failed = which.add_mutually_exclusive_group()
     failed.add_argument("--errors", dest="failed", action="store_true", default=None, help="only those that failed")
     failed.add_argument("--no-errors", dest="failed", action="store_false", help="only those that did not")
@@ -67,12 +74,14 @@ def run(arguments: argparse.Namespace) -> int:
     from callspan.reading.tables import import_arrow  # noqa: PLC0415
 
     import_arrow()
-    from callspan.datasets.selecting import Opinion, Selection, examples  # noqa: PLC0415 - an extra
+    from callspan.datasets.selecting import Opinion, Selection, calls_in, examples  # noqa: PLC0415 - an extra
     from callspan.datasets.writing import write_dataset  # noqa: PLC0415
 
     opinion = Opinion.parse(arguments.feedback) if arguments.feedback else None
     if arguments.format == "preference" and (opinion is None or opinion.sign is None):
         raise CallspanError('--format preference needs --feedback with a condition, as in --feedback "helpful>=1"')
+    if arguments.cluster is not None and arguments.calls is None:
+        raise CallspanError("--cluster needs --calls, the file in which callspan clusters --calls has put the clusters")
     selection = Selection(
         tuple(arguments.kind or ("llm",)),
         opinion,
@@ -83,6 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.since,
         arguments.until,
         arguments.failed,
+        None if arguments.calls is None else calls_in(arguments.calls, arguments.cluster),
         both_opinions=arguments.format == "preference",
     )
     report = LoadReport()
@@ -133,7 +143,9 @@ def _clean(example: Example) -> int:
 
 def _wishes(arguments: argparse.Namespace) -> dict[str, Any]:
     names = ("kind", "feedback", "conversation", "prompt", "version", "model", "since", "until", "failed", "where")
-    return {name: value for name in names if (value := getattr(arguments, name)) is not None}
+    told = {name: getattr(arguments, name) for name in (*names, "cluster")}
+    told["calls"] = str(arguments.calls) if arguments.calls else None
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _say(card: Card) -> None:

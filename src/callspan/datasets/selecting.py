@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from callspan.datasets.examples import Example
-from callspan.errors import CallspanError
+from callspan.errors import CallspanError, ReadError
 from callspan.reading.load import Place
 from callspan.reading.rows import Placed, made_of
 from callspan.reports.database import Database
@@ -62,7 +63,10 @@ class Opinion(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What calls must be; no wish is always met. Times are texts such as `2026-11-01` or `2026-11-01 12:00`, in UTC."""
+    """What calls must be; no wish is always met. Times are texts such as `2026-11-01` or `2026-11-01 12:00`, in UTC.
+
+    `calls` are trace IDs with span IDs behind them, as `calls_in` reads them.
+    """
 
     kinds: tuple[str, ...] = ("llm",)
     opinion: Opinion | None = None
@@ -73,6 +77,7 @@ class Selection:
     since: str | None = None
     until: str | None = None
     has_failed: bool | None = None
+    calls: frozenset[str] | None = None
     both_opinions: bool = field(default=False, kw_only=True)
 
     def question(self) -> tuple[str, Tree]:
@@ -86,6 +91,10 @@ class Selection:
             "start_time >= $since::timestamptz": ("since", self.since),
             "start_time < $until::timestamptz": ("until", self.until),
             "(outcome = 'error') = $has_failed": ("has_failed", self.has_failed),
+            "one.trace_id || one.span_id in (select unnest($calls))": (
+                "calls",
+                None if self.calls is None else sorted(self.calls),
+            ),
         }
         conditions = [wish for wish, (_, value) in wishes.items() if value is not None]
         given: Tree = {name: value for name, value in wishes.values() if value is not None}
@@ -101,6 +110,32 @@ class Selection:
             f" where {' and '.join(conditions) or 'true'} order by file, line_offset, line_number"
         )
         return question, given
+
+
+def calls_in(path: Path, cluster: str | None = None) -> frozenset[str]:
+    """Read which calls a file names: JSON Lines with trace_id and span_id, as `callspan clusters` writes them.
+
+    cluster: a number, or `problems` for all clusters that are; None takes every line. Raises `CallspanError` that names
+    the line which is nothing of this kind, and the error of a file that cannot be opened.
+    """
+    if cluster not in (None, "problems") and not re.fullmatch(r"-?\d+", cluster or ""):
+        raise CallspanError(f"--cluster {cluster!r}: give the number of a cluster, or problems")
+    found = set()
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except OSError as error:
+        raise ReadError(error.errno, error.strerror or str(error), str(path)) from None
+    except UnicodeDecodeError:
+        raise CallspanError(f"{path} is no text in UTF-8") from None
+    for number, line in enumerate(lines, 1):
+        try:
+            told = json.loads(line)
+            ids = told["trace_id"] + told["span_id"]
+        except (ValueError, TypeError, KeyError):
+            raise CallspanError(f"{path}, line {number}: no JSON object with trace_id and span_id") from None
+        if cluster in (None, str(told.get("cluster"))) or (cluster == "problems" and told.get("is_problem") is True):
+            found.add(ids)
+    return frozenset(found)
 
 
 def examples(database: Database, selection: Selection) -> Iterator[Example]:
