@@ -41,6 +41,21 @@ def test_media_in_messages_and_data_urls_anywhere_are_replaced():
     assert set(facts.truncated) == {"input", "input_messages", "output", "metadata"}
 
 
+def test_of_media_that_were_cut_the_size_of_the_whole_is_told():
+    kept = DATA[:1000]
+    digest = hashlib.sha256(kept.encode()).hexdigest()[:16]
+    image = f"<image/png, about 15000000 bytes, sha256 of the first 1000 characters of base64 {digest}>"
+    blob = {"type": "blob", "modality": "image", "mime_type": "image/png", "content": f"{kept}<19999000 more>"}
+    span = finished(
+        input=f"data:image/png;base64,{kept}<19999000 more>",
+        input_messages=[{"role": "user", "parts": [blob]}],
+    )
+    replace_media(span)
+    assert span.facts.input == image
+    assert span.facts.input_messages[0]["parts"][0]["content"] == image
+    assert span.facts.truncated == {"input": 20_000_022, "input_messages": 20_000_000}
+
+
 def test_short_ones_and_other_texts_stay():
     for kind in FIXED:
         span = FIXED[kind]

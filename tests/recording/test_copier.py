@@ -566,3 +566,13 @@ def test_nobodys_buffer_is_asked_for():
     for value in (Buffer(), [Buffer()], {"a": {"b": [[Buffer()]]}}, (1, Buffer()), [0.5] * 5 + [Buffer()] + [0.5] * 50):
         shown(value)
     assert asked == []
+
+
+def test_of_a_medium_that_is_cut_the_rest_is_told():
+    """It stands beyond the limit of a text, where the gate reads it and the limits cut it."""
+    data = "QUJD" * 500_000
+    for given, head in ((f"data:image/png;base64,{data}", 22), (data, 0)):
+        text = shown([given, None])[0]
+        assert text[:266_240] == given[:266_240]
+        assert text[266_240:] == f"<{2_000_000 + head - 266_240} more>"
+    assert "more>" not in shown(["not base64 " * 200_000, None])[0]

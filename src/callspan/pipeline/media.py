@@ -14,8 +14,9 @@ from callspan.model.span import Span
 
 LEAST_CHARACTERS: Final = 256
 _URL: Final = re.compile(
-    r"data:([\w.+-]{1,64}/[\w.+-]{1,64})?((?:;[\w=.+-]{1,64}){0,4});base64,([A-Za-z0-9+/_=-]{256,})"
+    r"data:([\w.+-]{1,64}/[\w.+-]{1,64})?((?:;[\w=.+-]{1,64}){0,4});base64,([A-Za-z0-9+/_=-]{256,}(?:<\d{1,18} more>)?)"
 )
+_CUT: Final = re.compile(r"<(\d{1,18}) more>\Z")
 _MESSAGES: Final = ("input_messages", "output_messages")
 _FREE: Final = (
     "input",
@@ -54,7 +55,7 @@ def _replace(holder: Any, key: Any, tree: Any) -> int:
         content = tree.get(name)
         if name and type(content) is str and len(content) >= LEAST_CHARACTERS:
             tree[name] = told(tree.get("mime_type") or tree.get("media_type") or tree.get("modality"), content)
-            return len(content)
+            return _length(content)
         return max((_replace(tree, name, value) for name, value in tree.items() if _may_hold(value)), default=0)
     if kind is list:
         return max((_replace(tree, index, item) for index, item in enumerate(tree) if _may_hold(item)), default=0)
@@ -65,7 +66,7 @@ def _replace(holder: Any, key: Any, tree: Any) -> int:
                 setattr(holder, key, new)
             else:
                 holder[key] = new
-            return len(tree)
+            return _length(tree)
     return 0
 
 
@@ -87,9 +88,26 @@ def _may_hold(value: Any) -> bool:
 def told(mime_type: Any, data: str) -> str:
     """Say what stood there: the type, the size of what base64 stands for, and the digest of the text in base64.
 
+    Of what was cut when it was recorded, the size is that of the whole, the digest of the part that was kept.
+
     >>> told("image/png", "AAAA" * 100)[:32]
     '<image/png, 300 bytes, sha256 of'
     """
-    size = len(data.rstrip("=")) * 3 // 4
+    cut = _cut_of(data)
+    size, part = f"{len(data.rstrip('=')) * 3 // 4}", ""
+    if cut is not None:
+        size, part = f"about {_length(data) * 3 // 4}", f"the first {cut.start()} characters of "
+        data = data[: cut.start()]
     digest = hashlib.sha256(data.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return f"<{mime_type or 'data'}, {size} bytes, sha256 of base64 {digest}>"
+    return f"<{mime_type or 'data'}, {size} bytes, sha256 of {part}base64 {digest}>"
+
+
+def _cut_of(text: str) -> re.Match[str] | None:
+    """Find what the copier left of the rest of a text, if it has cut it."""
+    return _CUT.search(text, max(len(text) - 32, 0))
+
+
+def _length(text: str) -> int:
+    """Return how long a text was before it was cut."""
+    cut = _cut_of(text)
+    return len(text) if cut is None else cut.start() + int(cut[1])

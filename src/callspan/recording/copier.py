@@ -6,6 +6,7 @@ It knows the exact types it may look into and reads nothing but stored fields: n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import islice
@@ -28,6 +29,9 @@ _NUMBERS: Final = 8192  # of one vector
 _DEPTH: Final = 48
 _ONLY_NUMBERS: Final = frozenset(map(id, [float, int]))  # by identity: hashing a class may run its metaclass
 _CUT_ITEM: Final = "<{} more>"
+_BASE64: Final = re.compile(  # whoever tells of a medium has to know how large it was
+    r"(?:data:[\w.+-]{0,64}/?[\w.+-]{0,64}(?:;[\w=.+-]{1,64}){0,4};base64,)?[A-Za-z0-9+/_-]{128}"
+)
 
 
 class Copier:
@@ -78,7 +82,8 @@ class Copier:
         if length > limit:
             self._cut = True
             self._original += length - limit
-            text = text[:limit]
+            is_base64 = _BASE64.match(text) is not None
+            text = text[:limit] + _CUT_ITEM.format(length - limit) if is_base64 else text[:limit]
         self._grow(len(text))
         return text
 
