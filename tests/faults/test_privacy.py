@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import os
 import re
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +18,10 @@ import pytest
 import callspan
 from callspan.exporters import ConsoleExporter, FileExporter, HTTPExporter, MemoryExporter, OTLPExporter
 from callspan.pipeline.redaction import Redactor
+from callspan.reading.load import load
 from planted import MARKS, texts, trees, word
 from planted import plain as plain_tree
+from programs import run, times
 from receiver import Receiver, Reply
 from spans import finished
 
@@ -299,20 +303,59 @@ def test_locals_and_the_environment_are_never_recorded(leaked, monkeypatch):
         assert b"ENVIRONMENT-TEXT" not in body, name
 
 
-def test_a_thousand_spans_of_five_megabytes_are_delivered_cut_and_marked(leaked):
-    memory = MemoryExporter()
-    callspan.configure(exporters=[memory])
+MEGABYTES = """
+import json
+import resource
+import sys
 
-    @callspan.tool
-    def work(text: str) -> int:
-        return len(text)
+import callspan
+from callspan.exporters import FileExporter
 
-    for number in range(100):
-        work(f"{number:04}" + "x" * 5_000_000)
-    callspan.shutdown(timeout_s=20)
-    assert callspan.stats()["memory"]["delivered"] == 100
-    assert {len(record.input["text"]) for record in memory.spans} == {262_145}
-    assert {record.truncated["input"] for record in memory.spans} == {5_000_012}  # with what stands around the text
+COUNT = int(sys.argv[1])
+callspan.configure(exporters=[FileExporter("spans.jsonl")])
+
+
+@callspan.tool
+def work(text):
+    return len(text)
+
+
+def megabytes(number):
+    return f"{number:07} " + "all work and no play " * 250_000
+
+
+def most_bytes():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+work(megabytes(0))
+callspan.flush(60)
+before = most_bytes()
+for number in range(1, COUNT + 1):
+    work(megabytes(number))
+flushed = callspan.flush(120)
+print("REPORT " + json.dumps(callspan.stats()))
+print(json.dumps([flushed.ok, most_bytes() - before]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="measures memory as Linux reports it")
+def test_a_thousand_spans_of_five_megabytes_are_delivered_cut_and_marked_in_little_memory(tmp_path):
+    """A12: at most what the queue may hold (64 MiB) and 20 MB more."""
+    count = times(150, 1000)
+    ended = run(MEGABYTES, tmp_path, str(count), timeout_s=300)
+    assert ended.code == 0, ended.err
+    ok, grown_bytes = json.loads(ended.out.splitlines()[-1])
+    counts = ended.stats["file"]
+    assert (ok, counts["delivered"], counts["dropped"], counts["rejected"]) == (True, count + 1, {}, 0)
+    assert grown_bytes <= 64 * 1_048_576 + 20_000_000
+    seen = 0
+    for number, record in enumerate(load(tmp_path / "spans.jsonl")):
+        seen += 1
+        assert record.input["text"].startswith(f"{number:07} all work")
+        assert len(record.input["text"]) == 262_145  # with the mark
+        assert record.truncated == {"input": 5_250_016}  # with what stands around the text
+    assert seen == count + 1
 
 
 def test_no_secret_leaves_through_the_openai_integration(leaked):
