@@ -201,12 +201,16 @@ def test_a_key_that_is_no_text_is_written_as_one():
 
 
 def test_what_is_remembered_is_small_and_bounded():
-    otlp_proto._known.clear()
-    encoded(finished(attributes={"k" * 1000: 1, "m" * 1000: "short", "long": "v" * 1000, "pair": "short"}), Resource())
+    known = otlp_proto._known[otlp_proto._9]
+    known.clear()
+    attributes = {"k" * 1000: 1, "m" * 1000: "short", "long": "v" * 1000, "pair": "short", "list": ["a"], "two": [1, 2]}
+    encoded(finished(attributes=attributes), Resource())
 
-    assert {name: list(seen) for name, (_, seen) in otlp_proto._known.items()} == {
+    assert {name: list(seen) for name, (_, seen, _) in known.items()} == {
         "long": [],
         "pair": ["short"],
+        "list": [("a",)],
+        "two": [],
         "openinference.span.kind": ["LLM"],
         "callspan.outcome": ["ok"],
     }
@@ -214,5 +218,5 @@ def test_what_is_remembered_is_small_and_bounded():
     for number in range(1100):
         encoded(finished(attributes={f"key {number}": "text", "pair": f"text {number}"}), Resource())
 
-    assert len(otlp_proto._known) <= 1024
-    assert all(len(seen) <= 64 for _, seen in otlp_proto._known.values())
+    assert len(known) <= 1024
+    assert all(len(seen) <= 64 for _, seen, _ in known.values())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 from callspan.dialects.contract import Attributes
 from callspan.dialects.json_text import to_json
@@ -63,13 +64,21 @@ def add_embeddings(told: Attributes, embeddings: Sequence[Embedding]) -> None:
             told[f"{prefix}.vector"] = embedding["vector"]
 
 
-def add_counts(told: Attributes, usage: Usage, names: Sequence[tuple[str, str]]) -> None:
+class CountNames:
+    """Names for fields of `Usage`, and what reads all of these at once."""
+
+    def __init__(self, names: Sequence[tuple[str, str]]) -> None:
+        """Take pairs of a field and its name."""
+        self.names = tuple(name for _, name in names)
+        self.counts: Callable[[Usage], tuple[int | None, ...]] = attrgetter(*(field for field, _ in names))
+
+
+def add_counts(told: Attributes, usage: Usage, known: CountNames) -> None:
     """Add the token counts that were reported, under the names given for our fields, and the total.
 
     Where only the parts were reported, the total is their sum.
     """
-    for field, name in names:
-        count = getattr(usage, field)
+    for name, count in zip(known.names, known.counts(usage), strict=True):
         if count is not None:
             told[name] = count
     total = usage.total_tokens

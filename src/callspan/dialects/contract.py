@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
 
 from callspan.model.span import Span
 
 AttributeValue = str | bool | int | float | list[str] | list[bool] | list[int] | list[float]
 Attributes = dict[str, AttributeValue]
+
+WriteJson = Callable[[Any], Any]
+"""`to_json`, or `to_json_utf8` for an encoder that writes such texts as they are: the only `bytes` among attributes."""
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from callspan.dialects import beside
-from callspan.dialects.contract import Attributes
+from callspan.dialects.contract import Attributes, WriteJson
 from callspan.dialects.genai_names import (
     DEFAULTS,
     OPENAI_REQUEST,
@@ -40,13 +40,17 @@ class GenAI:
         self.schema_url = schema_url
         self._released = released
         cache_write = "cache_creation" if released else "cache_write"
-        self._usage = (*USAGE, ("cache_write_tokens", f"gen_ai.usage.{cache_write}.input_tokens"))
+        self._usage = beside.CountNames((*USAGE, ("cache_write_tokens", f"gen_ai.usage.{cache_write}.input_tokens")))
         changed: Names = {"top_k": ("gen_ai.request.top_k", float, number)} if released else {}
         self._request = {**REQUEST, **changed}
         self._openai_request = {**OPENAI_REQUEST, **changed}
 
     def attributes(self, span: Span) -> Attributes:
         """Return the attributes of a finished span."""
+        return self.written(span, to_json)
+
+    def written(self, span: Span, write: WriteJson) -> Attributes:
+        """Return them with the contents as `write` writes them."""
         facts = span.facts or Facts()
         told: Attributes = {}
         operation = operation_of(span, facts)
@@ -55,7 +59,7 @@ class GenAI:
         if facts.provider:
             told["gen_ai.provider.name"] = facts.provider
         self._add_call(told, facts)
-        self._add_content(told, facts)
+        self._add_content(told, facts, write)
         if facts.usage is not None and not span.usage_below:
             beside.add_counts(told, facts.usage, self._usage)
         if facts.conversation_id:
@@ -64,7 +68,8 @@ class GenAI:
             _add_prompt(told, facts.prompts[0])
             beside.add_prompt_template(told, facts)
         self._add_by_kind(told, span, facts)
-        beside.add_scope(told, facts)
+        if facts.user_id or facts.tags or facts.metadata:
+            beside.add_scope(told, facts)
         return told
 
     def _add_call(self, told: Attributes, facts: Facts) -> None:
@@ -76,21 +81,21 @@ class GenAI:
         if facts.time_to_first_chunk_s is not None:
             told["gen_ai.response.time_to_first_chunk"] = float(facts.time_to_first_chunk_s)
 
-    def _add_content(self, told: Attributes, facts: Facts) -> None:
+    def _add_content(self, told: Attributes, facts: Facts, write: WriteJson) -> None:
         if facts.system_instructions:
-            told["gen_ai.system_instructions"] = to_json(facts.system_instructions)
+            told["gen_ai.system_instructions"] = write(facts.system_instructions)
         if facts.input_messages:
-            told["gen_ai.input.messages"] = to_json(facts.input_messages)
+            told["gen_ai.input.messages"] = write(facts.input_messages)
         messages = facts.output_messages
         if messages:
-            told["gen_ai.output.messages"] = to_json(_with_reasons(messages, facts) if self._released else messages)
+            told["gen_ai.output.messages"] = write(_with_reasons(messages, facts) if self._released else messages)
         if facts.tool_definitions:
-            told["gen_ai.tool.definitions"] = to_json([_definition(tool) for tool in facts.tool_definitions])
+            told["gen_ai.tool.definitions"] = write([_definition(tool) for tool in facts.tool_definitions])
 
     def _add_by_kind(self, told: Attributes, span: Span, facts: Facts) -> None:
         if span.kind == "tool":
             _add_tool(told, facts.tool or ToolFacts(span.name), facts)
-        else:
+        elif facts.input is not MISSING or facts.output is not MISSING:
             beside.add_input_and_output(told, facts)
         if facts.agent_name:
             told["gen_ai.agent.name"] = facts.agent_name
@@ -98,9 +103,10 @@ class GenAI:
             told["gen_ai.workflow.name"] = span.name
         if facts.embeddings or facts.dimensions is not None:
             _add_embeddings(told, facts)
-        if span.kind != "reranker":
+        if span.kind != "reranker" and (facts.query or facts.top_k is not None or facts.documents is not None):
             self._add_retrieval(told, facts)
-        beside.add_retrieval(told, span.kind, facts)
+        if facts.documents or span.kind == "reranker":
+            beside.add_retrieval(told, span.kind, facts)
 
     def _add_retrieval(self, told: Attributes, facts: Facts) -> None:
         if facts.query:
@@ -138,11 +144,12 @@ def _add_known(told: Attributes, given: dict[str, Any], names: Names, defaults: 
     """Add what `names` has a name for, unless it is the default; return the rest, values of the wrong type among it."""
     rest = {}
     for key, value in given.items():
-        if key in names:
-            name, usual, read = names[key]
+        named = names.get(key)
+        if named is not None:
+            name, usual, read = named
             known: Any = value if type(value) is usual and value != "" else read(value)
             if known is not None:
-                if defaults.get(key) != known:
+                if key not in defaults or defaults[key] != known:
                     told[name] = known
                 continue
         rest[key] = value

@@ -31,14 +31,16 @@ _PROVIDERS: Final[dict[str, tuple[str, str | None]]] = {
     "x_ai": ("xai", "xai"),
 }
 
-_USAGE: Final[tuple[tuple[str, str], ...]] = (
-    ("input_tokens", "llm.token_count.prompt"),
-    ("output_tokens", "llm.token_count.completion"),
-    ("cache_read_tokens", "llm.token_count.prompt_details.cache_read"),
-    ("cache_write_tokens", "llm.token_count.prompt_details.cache_write"),
-    ("audio_input_tokens", "llm.token_count.prompt_details.audio"),
-    ("reasoning_tokens", "llm.token_count.completion_details.reasoning"),
-    ("audio_output_tokens", "llm.token_count.completion_details.audio"),
+_USAGE: Final = beside.CountNames(
+    (
+        ("input_tokens", "llm.token_count.prompt"),
+        ("output_tokens", "llm.token_count.completion"),
+        ("cache_read_tokens", "llm.token_count.prompt_details.cache_read"),
+        ("cache_write_tokens", "llm.token_count.prompt_details.cache_write"),
+        ("audio_input_tokens", "llm.token_count.prompt_details.audio"),
+        ("reasoning_tokens", "llm.token_count.completion_details.reasoning"),
+        ("audio_output_tokens", "llm.token_count.completion_details.audio"),
+    )
 )
 
 

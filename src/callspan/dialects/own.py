@@ -31,7 +31,10 @@ def add_own(told: dict[str, Any], span: Span) -> None:
         told["callspan.conversation.step"] = facts.step
     if facts.usage is not None and not span.usage_below:
         _add_usage(told, facts.usage)
-    _add_call(told, facts)
+    if facts.chunk_count is not None or facts.retries is not None:
+        _add_call(told, facts)
+    if facts.response or facts.embeddings:
+        _add_answer(told, facts)
     if facts.feedback is not None:
         _add_feedback(told, facts.feedback)
     if len(facts.prompts) > 1:
@@ -69,6 +72,9 @@ def _add_call(told: dict[str, Any], facts: Facts) -> None:
         told["callspan.stream.chunks"] = facts.chunk_count
     if facts.retries is not None:
         told["callspan.retries"] = facts.retries
+
+
+def _add_answer(told: dict[str, Any], facts: Facts) -> None:
     request_id = facts.response.get("request_id")
     if isinstance(request_id, str):
         told["callspan.response.request_id"] = request_id

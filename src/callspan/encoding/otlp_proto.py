@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from callspan.dialects.contract import Dialect
-from callspan.dialects.json_text import digits
+from callspan.dialects.json_text import digits, to_json_utf8
 from callspan.dialects.merge import attributes
 from callspan.encoding.outline import (
     MAX_DEPTH,
@@ -97,7 +97,7 @@ def _span(span: Span, dialects: Sequence[Dialect]) -> bytes:
         parts += (_PARENT_ID, span.parent_id.to_bytes(8, "big"))
     parts.append(text_field(_5, span.name))
     parts.append(_pack_times(_KIND, span_kind(span), _START, span.start_ns, _END, span.end_ns))
-    parts.append(_pairs(_9, attributes(span, dialects)))
+    _add_pairs(parts, _9, attributes(span, dialects, to_json_utf8))
     if span.events or span.error:
         parts += [field(_11, _event(*event)) for event in events(span)]
     if span.links:
@@ -118,50 +118,62 @@ def _link(link: Link) -> bytes:
 
 
 def _pairs(tag: bytes, told: Mapping[str, Any], depth: int = MAX_DEPTH) -> bytes:
-    """Write a repeated field of `KeyValue` messages. What nearly all spans consist of is written without a call."""
+    """Write a repeated field of `KeyValue` messages."""
     parts: list[bytes] = []
+    _add_pairs(parts, tag, told, depth)
+    return b"".join(parts)
+
+
+def _add_pairs(parts: list[bytes], tag: bytes, told: Mapping[str, Any], depth: int = MAX_DEPTH) -> None:
+    """Add one. What nearly all spans consist of is written without a call."""
+    known = _known[tag]
     for key, value in told.items():
-        head, seen = _known.get(key) or _learn(key)
+        head, seen, numbers = known.get(key) or _learn(tag, key)
         kind = type(value)
         if (kind is str and len(value) <= _SHORT_VALUE) or (kind is float and value):  # 0.0 and -0.0 are one key
-            parts += (tag, seen.get(value) or _remember(seen, head, value))
+            parts.append(seen.get(value) or _remember(seen, value, tag, head, value))
         elif kind is int and 0 <= value < 2**63:
             data = SMALL[value] if value < 2048 else varint(value)
-            parts += (tag, varint(len(head) + 2 + len(data)), head, SMALL[1 + len(data)], _INT, data)
-        elif kind is str:
-            data = value.encode() if value.isascii() else utf8(value)
+            parts += (numbers[len(data)], data)
+        elif kind is str or kind is bytes:
+            data = value if kind is bytes else value.encode() if value.isascii() else utf8(value)
             length = varint(len(data))
             size = varint(1 + len(length) + len(data))
             parts += (tag, varint(len(head) + len(size) + 1 + len(length) + len(data)), head, size, _1, length, data)
+        elif kind is list and len(value) == 1 and type(value[0]) is str and len(value[0]) <= _SHORT_VALUE and depth:
+            parts.append(seen.get((value[0],)) or _remember(seen, (value[0],), tag, head, value))
         else:
             body = _any_value(value, depth)
             size = varint(len(body))
             parts += (tag, varint(len(head) + len(size) + len(body)), head, size, body)
-    return b"".join(parts)
 
 
-_Seen = dict["str | float", bytes]
+_Value = str | float | tuple[str]
+_Known = tuple[bytes, dict[_Value, bytes], tuple[bytes, ...]]
 
-# By name: a `KeyValue` up to the length of its value, and whole ones of values that are likely to come again, such as
-# models, roles, outcomes and temperatures. Both are bounded, names are the user's.
-_known: Final[dict[str, tuple[bytes, _Seen]]] = {}
+# By tag and name: a `KeyValue` up to the length of its value; whole ones of values that are likely to come again, such
+# as models, roles, outcomes, temperatures and reasons for finishing; and what stands before a number of so many bytes.
+# All are bounded: names are the user's.
+_known: Final[dict[bytes, dict[str, _Known]]] = {tag: {} for tag in (_1, _3, _LINK_ATTRIBUTES, _9)}
 
 
-def _learn(key: str) -> tuple[bytes, _Seen]:
-    known: tuple[bytes, _Seen] = (text_field(_1, key) + _2, {})
+def _learn(tag: bytes, key: str) -> _Known:
+    head = text_field(_1, key) + _2
+    numbers = tuple(tag + varint(len(head) + 2 + size) + head + SMALL[1 + size] + _INT for size in range(10))
+    learned: _Known = (head, {}, numbers)
     if len(key) <= _SHORT_KEY:
-        if len(_known) >= _MOST_KEYS:
-            _known.clear()
-        _known[key] = known
-    return known
+        known = _known[tag]
+        if len(known) >= _MOST_KEYS:
+            known.clear()
+        known[key] = learned
+    return learned
 
 
-def _remember(seen: _Seen, head: bytes, value: str | float) -> bytes:
-    """Write a pair from its length on."""
-    body = _any_value(value, 0)
-    pair = field(b"", head + field(b"", body))
+def _remember(seen: dict[_Value, bytes], name: _Value, tag: bytes, head: bytes, value: object) -> bytes:
+    """Write a pair."""
+    pair = field(tag, head + field(b"", _any_value(value, 1)))
     if len(seen) < _MOST_VALUES:
-        seen[value] = pair
+        seen[name] = pair
     return pair
 
 

@@ -38,10 +38,8 @@ _ROLES: Final = {
     "model": "assistant",
 }
 _ANSWERS_OF_TOOLS: Final = ("tool", "function")
-_TELLING: Final = frozenset(  # what says more of a message than its role and content
-    """
-    parts reasoning_content reasoning tool_call_id refusal audio tool_calls function_call name finish_reason
-    """.split()  # noqa: SIM905 - a list of words, not of quotation marks
+_TELLING: Final = frozenset(  # what makes more parts of a message than its content
+    "parts reasoning_content reasoning tool_call_id refusal audio tool_calls function_call".split()  # noqa: SIM905
 )
 _MEDIA: Final = {  # OpenAI's words, then those of LangChain and Anthropic
     "image_url": "image",
@@ -66,6 +64,11 @@ def read_messages(tree: object) -> list[Message] | None:
         return None
     messages: list[Message] = []
     for item in tree:
+        if type(item) is dict and len(item) == 2:  # most are, and are spared a call
+            role, content = item.get("role"), item.get("content")
+            if type(content) is str and content and type(role) is str and role not in _ANSWERS_OF_TOOLS:
+                messages.append({"role": _ROLES.get(role, role), "parts": [{"type": "text", "content": content}]})
+                continue
         message = read_message(item)
         if message is None:
             return None
@@ -78,16 +81,19 @@ def read_message(tree: object) -> Message | None:
     if not isinstance(tree, dict):
         return None
     role, content = tree.get("role"), tree.get("content")
-    is_plain = len(tree) == 2 or _TELLING.isdisjoint(tree)
-    if is_plain and type(content) is str and content and type(role) is str and role not in _ANSWERS_OF_TOOLS:
-        return text_message(_ROLES.get(role, role), content)  # most are, and are spared every question below
+    is_plain = type(content) is str and content and type(role) is str and role not in _ANSWERS_OF_TOOLS
+    if is_plain and _TELLING.isdisjoint(tree):  # most are, and are spared the questions below
+        return _named(text_message(_ROLES.get(role, role), content), tree)  # type: ignore[arg-type]
     if not isinstance(role, str):
         role = tree.get("type")
         if not isinstance(role, str) or (role not in _ROLES and role not in ("system", "user", "assistant", "tool")):
             return None
     if not ("content" in tree or "parts" in tree or "tool_calls" in tree or "function_call" in tree):
         return None
-    message: Message = {"role": _ROLES.get(role, role), "parts": list(_parts_of(tree))}
+    return _named({"role": _ROLES.get(role, role), "parts": list(_parts_of(tree))}, tree)
+
+
+def _named(message: Message, tree: dict[str, Any]) -> Message:
     if isinstance(tree.get("name"), str):
         message["name"] = tree["name"]
     if isinstance(tree.get("finish_reason"), str):

@@ -131,11 +131,12 @@ def _take_messages(facts: Facts, rest: dict[str, Any]) -> None:
 def _take_parameters(facts: Facts, tree: dict[str, Any], *, pop: bool = False) -> bool:
     """Move the known parameters to `request`, the unknown ones of a parameter object to `extra`."""
     known, unknown = [], []
+    request = facts.request
     for name, value in tree.items():
         parameter = PARAMETERS.get(name)
-        if parameter is not None and isinstance(value, parameter[1]):
+        if parameter is not None and type(value) in parameter[1]:  # of a plain tree, so of no other types
             known.append(name)
-            facts.request.setdefault(parameter[0], value)
+            request.setdefault(parameter[0], value)
         else:
             unknown.append(name)
     if pop:
@@ -165,7 +166,7 @@ def _read_answer_object(facts: Facts, output: dict[str, Any]) -> None:
     usage = output.get("usage", output.get("usage_metadata"))
     facts.usage = facts.usage or read_usage(usage)
     for name in ("id", "system_fingerprint", "service_tier", "model"):
-        if name in output and isinstance(output[name], str):
+        if type(output.get(name)) is str:
             facts.response[name] = output[name]
     choices = output.get("choices")
     if isinstance(choices, list) and choices:

@@ -66,8 +66,11 @@ def _link(copied: Any, deep: Iterator[Any], linked: list[Any]) -> None:
             _link(copied, deep, linked)
             return
         kind = type(value)
-        if kind is not str and kind is not bool and value is not None:
-            places.append(key)
+        if kind is str or kind is bool or value is None:
+            continue
+        if (kind is int and -_BIG <= value < _BIG) or (kind is float and value - value == 0):
+            continue
+        places.append(key)
     for key in places:
         copied[key] = _opened(copied[key], deep, linked)
 
