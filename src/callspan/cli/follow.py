@@ -12,7 +12,8 @@ from callspan.drawing.shown import TraceOfRows
 from callspan.errors import ReadError
 from callspan.reading.files import LoadReport, Segment, files_of, is_packed
 from callspan.reading.otlp import RawSpan
-from callspan.reading.rows import Row, load_rows
+from callspan.reading.overview import Row
+from callspan.reading.rows import load_rows
 from callspan.reading.trees import build_traces
 
 PAUSE_S: Final = 0.2

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from callspan.drawing.shown import TraceOfRows
 from callspan.model.kinds import Kind
-from callspan.reading.rows import Row
+from callspan.reading.overview import Row
 
 
 @dataclass(frozen=True, slots=True)

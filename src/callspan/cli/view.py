@@ -24,7 +24,8 @@ from callspan.errors import ReadError
 from callspan.model.kinds import KINDS, Kind, resolve
 from callspan.reading.files import LoadReport, files_of
 from callspan.reading.otlp import RawSpan
-from callspan.reading.rows import Row, load_rows, records_of
+from callspan.reading.overview import Row
+from callspan.reading.rows import load_rows, records_of
 from callspan.reading.searching import search_for
 from callspan.reading.trees import build_traces
 

@@ -10,7 +10,7 @@ from callspan.drawing import figures
 from callspan.drawing.shown import Shown
 from callspan.drawing.terminal import Terminal
 from callspan.drawing.text import width_of
-from callspan.reading.rows import Row
+from callspan.reading.overview import Row
 
 LEVEL_WIDTH: Final = 3
 _INDENT_SHARE: Final = 0.4  # of the terminal; what is deeper is told by a number

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from callspan.model.kinds import Kind
-from callspan.reading.rows import Row
+from callspan.reading.overview import Row
 from callspan.reading.trees import Node, Trace
 
 TraceOfRows = Trace[Row]

@@ -10,7 +10,7 @@ from callspan.drawing.columns import Columns, label, tokens
 from callspan.drawing.shown import Shown, Totals, rows_of
 from callspan.drawing.terminal import Glyphs, Piece, Terminal
 from callspan.drawing.text import pad, pad_left, width_of, wrap
-from callspan.reading.rows import Row
+from callspan.reading.overview import Row
 from callspan.reading.trees import Node
 
 Contents = Callable[[Row, int], Iterable[list[Piece]]]

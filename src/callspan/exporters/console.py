@@ -24,7 +24,7 @@ from callspan.guard import guard
 from callspan.model.resource import Resource
 from callspan.model.span import Span
 from callspan.policy import content_level
-from callspan.reading.rows import Row
+from callspan.reading.overview import Row
 from callspan.reading.trees import build_traces
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from callspan.model.facts import Facts
 from callspan.model.resource import Resource
 from callspan.model.span import Span
 from callspan.reading.load import Place
-from callspan.reading.rows import Row
+from callspan.reading.overview import Row
 
 _NOWHERE: Final = Place(Path(), 0, 0)  # it stands in no file
 

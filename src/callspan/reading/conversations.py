@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from callspan.model.feedback import COMPONENT
 from callspan.reading.feedback import GivenFeedback, Joined, join
 from callspan.reading.files import LoadReport, files_of
-from callspan.reading.rows import Row, load_rows, records_of
+from callspan.reading.overview import Row
+from callspan.reading.rows import load_rows, records_of
 from callspan.reading.trees import Trace, build_traces
 
 if TYPE_CHECKING:

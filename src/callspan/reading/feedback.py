@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from callspan.model.feedback import COMPONENT
+from callspan.reading.overview import Row
 from callspan.reading.parse import parsed
-from callspan.reading.rows import Row
 
 if TYPE_CHECKING:
     from callspan.model.record import SpanRecord

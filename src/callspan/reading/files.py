@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -105,10 +106,13 @@ def read_lines(files: Iterable[Path | Segment], report: LoadReport) -> Iterator[
         try:
             with open_unpacked(file) as stream:
                 offset = _first_line(stream, start)
-                while (end is None or offset < end) and (text := _next(stream, offset)):
+                most = sys.maxsize if end is None else end
+                while offset < most and (text := stream.readline(MAX_LINE_BYTES)):
                     number += 1
+                    if not offset:
+                        text = _document(stream, text)
                     length = len(text)
-                    if _is_cut(text):
+                    if length >= MAX_LINE_BYTES and _is_cut(text):
                         report.complain(file, number, "line too long")
                         length += _skip_line(stream)
                     elif not text.isspace():
@@ -127,7 +131,8 @@ def read_again(file: Path, offsets: Iterable[int]) -> Iterator[tuple[int, bytes]
         with open_unpacked(file) as stream:
             for offset in sorted(offsets):
                 stream.seek(offset)
-                yield offset, _next(stream, offset).removeprefix(_BOM)
+                text = stream.readline(MAX_LINE_BYTES)
+                yield offset, (text if offset else _document(stream, text)).removeprefix(_BOM)
     except (OSError, *_DAMAGED):
         return
 
@@ -150,11 +155,11 @@ def open_unpacked(file: Path) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(file))
 
 
-def _next(stream: IO[bytes], offset: int) -> bytes:
-    text = stream.readline(MAX_LINE_BYTES)
-    if offset == 0 and text.removeprefix(_BOM).strip() in (b"{", b"["):
-        text += stream.read(MAX_LINE_BYTES - len(text))
-    return text
+def _document(stream: IO[bytes], first: bytes) -> bytes:
+    """Return the first line of a file, or all of it where that line is a single bracket."""
+    if first.removeprefix(_BOM).strip() in (b"{", b"["):
+        return first + stream.read(MAX_LINE_BYTES - len(first))
+    return first
 
 
 def _first_line(stream: IO[bytes], start: int) -> int:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from callspan.reading.files import LoadReport, Segment, files_of, read_lines
+from callspan.reading.files import Line, LoadReport, Segment, files_of, read_lines
 from callspan.reading.otlp import RawSpan, read_request
 from callspan.reading.parse import loads
 
@@ -51,13 +50,21 @@ def _records(files: Iterable[Path], report: LoadReport) -> Iterator[SpanRecord]:
 def raw_spans(files: Iterable[Path | Segment], report: LoadReport) -> Iterator[tuple[Place, RawSpan]]:
     """Yield every span of the files with its place; the report counts them, and what cannot be read."""
     for line in read_lines(files, report):
-        complain = partial(report.complain, line.file, line.number)
-        try:
-            for number, raw in enumerate(read_request(loads(line.text), complain)):
-                if raw is not None:
-                    report.read += 1
-                    yield Place(line.file, line.offset, number), raw
-        except RecursionError:
-            complain("nested too deeply")
-        except ValueError:
-            complain("not JSON" if line.text.endswith(b"\n") else "cut off in the middle")
+        yield from spans_of(line, report)
+
+
+def spans_of(line: Line, report: LoadReport) -> Iterator[tuple[Place, RawSpan]]:
+    """Yield every span of a line with its place; the report counts them, and what cannot be read."""
+
+    def complain(reason: str) -> None:
+        report.complain(line.file, line.number, reason)
+
+    try:
+        for number, raw in enumerate(read_request(loads(line.text), complain)):
+            if raw is not None:
+                report.read += 1
+                yield Place(line.file, line.offset, number), raw
+    except RecursionError:
+        complain("nested too deeply")
+    except ValueError:
+        complain("not JSON" if line.text.endswith(b"\n") else "cut off in the middle")

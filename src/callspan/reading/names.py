@@ -33,7 +33,9 @@ USAGE_SOURCE: Final = ("callspan.usage.source",)
 ERROR_TYPE: Final = ("error.type",)
 TRUNCATED: Final = ("callspan.truncated",)
 REDACTED: Final = ("callspan.redacted",)
-PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
+PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system")
+HOST: Final = ("llm.provider",)
+SYSTEM: Final = ("llm.system",)
 FIRST_CHUNK: Final = ("gen_ai.response.time_to_first_chunk",)
 COST: Final = ("callspan.cost.total", "llm.cost.total", "gen_ai.usage.cost")
 PROMPT_NAME: Final = ("gen_ai.prompt.name",)
@@ -118,13 +120,13 @@ def read_kind(attributes: Attributes) -> tuple[Kind, str | None]:
 
 def read_outcome(attributes: Attributes, status: Status) -> Outcome:
     """Take the outcome; where none is told, it follows from the status."""
-    told = attributes.take(_as_outcome, *OUTCOME)
+    told = attributes.take(as_outcome, *OUTCOME)
     return outcome_of(told, status)
 
 
 def outcome_of(told: object, status: Status) -> Outcome:
     """Return the outcome that is told, if it is one of ours; else the one that follows from the status."""
-    return _as_outcome(told) or ("error" if status == "error" else "ok")
+    return as_outcome(told) or ("error" if status == "error" else "ok")
 
 
 def read_call(attributes: Attributes) -> Tree:
@@ -149,10 +151,13 @@ def read_call(attributes: Attributes) -> Tree:
 
 def read_provider(attributes: Attributes) -> str | None:
     """Take the provider, by its GenAI name."""
-    name = attributes.text("gen_ai.provider.name", "gen_ai.system")
-    host, system = attributes.text("llm.provider"), attributes.text("llm.system")
-    if name is not None:
-        return name
+    name = attributes.text(*PROVIDER)
+    host, system = attributes.text(*HOST), attributes.text(*SYSTEM)
+    return provider_of(host, system) if name is None else name
+
+
+def provider_of(host: str | None, system: str | None) -> str | None:
+    """Return the GenAI name of a provider that OpenInference tells by two words; None when it tells neither."""
     if host == "azure" and system == "openai":
         return "azure.ai.openai"
     word = host or system
@@ -213,7 +218,7 @@ def read_feedback(attributes: Attributes) -> Tree | None:
         return None
     return {
         "name": name,
-        "target": attributes.take(_as_target, *FEEDBACK_TARGET) or "span",
+        "target": attributes.take(as_target, *FEEDBACK_TARGET) or "span",
         "score": attributes.number(*FEEDBACK_SCORE),
         "label": attributes.text(*FEEDBACK_LABEL),
         "comment": attributes.text(*FEEDBACK_COMMENT),
@@ -237,11 +242,13 @@ def read_place(attributes: Attributes) -> Tree:
     }
 
 
-def _as_outcome(value: object) -> Outcome | None:
+def as_outcome(value: object) -> Outcome | None:
+    """Return one of our outcomes."""
     return _OUTCOMES.get(value) if isinstance(value, str) else None
 
 
-def _as_target(value: object) -> FeedbackTarget | None:
+def as_target(value: object) -> FeedbackTarget | None:
+    """Return one of the things that feedback is about."""
     return _TARGETS.get(value) if isinstance(value, str) else None
 
 

@@ -62,27 +62,27 @@ def read_request(tree: object, complain: Complain) -> Iterator[RawSpan | None]:
 
     `complain` is told of those, and of what is no request.
     """
-    for request in tree if isinstance(tree, list) and tree else [tree]:
-        yield from _read_one(request, complain)
+    for request in tree if isinstance(tree, list) and tree else (tree,):
+        for entry in _resources(request, complain):
+            if not isinstance(entry, dict):
+                complain(NOT_A_REQUEST)
+                continue
+            resource = entry.get("resource")
+            attributes = resource.get("attributes") if isinstance(resource, dict) else None
+            for scope in _list(entry, "scopeSpans", "scope_spans"):
+                for span in _list(scope, "spans"):
+                    yield _read_span(span, attributes, complain)
 
 
-def _read_one(tree: object, complain: Complain) -> Iterator[RawSpan | None]:
+def _resources(tree: object, complain: Complain) -> list[Any]:
     if not isinstance(tree, dict):
         complain(NOT_A_REQUEST)
-        return
+        return []
     resources = _field(tree, "resourceSpans", "resource_spans")
     if not isinstance(resources, list):
         complain("OTLP metrics or logs, no spans" if _is_other_signal(tree) else NOT_A_REQUEST)
-        return
-    for entry in resources:
-        if not isinstance(entry, dict):
-            complain(NOT_A_REQUEST)
-            continue
-        resource = entry.get("resource")
-        attributes = resource.get("attributes") if isinstance(resource, dict) else None
-        for scope in _list(entry, "scopeSpans", "scope_spans"):
-            for span in _list(scope, "spans"):
-                yield _read_span(span, attributes, complain)
+        return []
+    return resources
 
 
 def read_attributes(pairs: object, only: Collection[str] | None = None) -> Tree:
@@ -171,16 +171,17 @@ def _read_span(tree: object, resource: object, complain: Complain) -> RawSpan | 
         return None
     span = RawSpan()
     span.trace_id, span.span_id = trace_id, span_id
-    span.parent_id = read_id(_field(tree, "parentSpanId", "parent_span_id"), 16)
-    name = tree.get("name")
+    parent_id, name = _field(tree, "parentSpanId", "parent_span_id"), tree.get("name")
+    span.parent_id = read_id(parent_id, 16) if parent_id else None
     span.name = name if isinstance(name, str) else ""
     span.start_ns = start_ns
     end_ns = read_int(_field(tree, "endTimeUnixNano", "end_time_unix_nano"))
     span.end_ns = start_ns if end_ns is None else end_ns
     span.status, span.status_message = _read_status(tree.get("status"))
-    span.attributes = _list(tree, "attributes")
-    span.events = _list(tree, "events")
-    span.links = _list(tree, "links")
+    attributes, events, links = tree.get("attributes"), tree.get("events"), tree.get("links")
+    span.attributes = attributes if isinstance(attributes, list) else []
+    span.events = events if isinstance(events, list) else []
+    span.links = links if isinstance(links, list) else []
     span.resource_attributes = resource
     return span
 

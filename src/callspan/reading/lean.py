@@ -1,0 +1,141 @@
+"""Lines as file exporters write them to rows, read only as far as rows need: texts that no row shows are never made.
+
+By msgspec, which `callspan[reading]` brings; without it, all of each line is read. A line that is unusual in any way is
+left to the reader that takes everything, so what is understood, and what is counted as unreadable, is the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from functools import cache, lru_cache
+from sys import intern
+from typing import Any, Final
+
+from callspan.reading.files import Line
+from callspan.reading.load import Place
+from callspan.reading.otlp import read_id
+from callspan.reading.overview import FACTS, Row, make_row, service_in, way
+
+Lean = Callable[[Line], "list[Row] | None"]
+"""Returns the rows of a line, or None where it has to be read in full."""
+
+_RESOURCES_KEPT: Final = 256
+_ERROR: Final = 2  # the code of a status
+
+
+@cache
+def lean_reader() -> Lean | None:
+    """Return a lean reader of lines; None where msgspec is not installed."""
+    with contextlib.suppress(ImportError):
+        return _Reader().read
+    return None
+
+
+class _Reader:
+    """Reads lines, with what msgspec has made of their shapes."""
+
+    def __init__(self) -> None:
+        from msgspec.json import Decoder  # noqa: PLC0415 - an extra
+
+        request, value, word = _shapes()
+        self._request, self._value, self._word = Decoder(request).decode, Decoder(value).decode, Decoder(word).decode
+        self._resource = Decoder().decode
+        self._service_of = lru_cache(_RESOURCES_KEPT)(self._read_service)
+
+    def read(self, line: Line) -> list[Row] | None:
+        """Read one line, if it is as usual."""
+        file, _, offset, text = line
+        try:
+            text.decode()  # what is skipped is not looked at otherwise
+            found: list[Row] = []
+            for entry in self._request(text).resourceSpans:
+                service = self._service_of(bytes(entry.resource)) if entry.resource else None
+                for scope in entry.scopeSpans:
+                    for span in scope.spans:
+                        found.append(self._row(Place(file, offset, len(found)), span, service))
+        except (ValueError, RecursionError):  # what msgspec raises is a ValueError, too
+            return None
+        return found
+
+    def _read_service(self, resource: bytes) -> str | None:
+        told = self._resource(resource)
+        return service_in(told.get("attributes")) if isinstance(told, dict) else None
+
+    def _row(self, place: Place, span: Any, service: str | None) -> Row:
+        if span.events or (span.status is not None and span.status.code == _ERROR):
+            raise ValueError("there is more to tell")
+        trace_id, span_id = read_id(span.traceId, 32), read_id(span.spanId, 16)
+        told = self._told(span.attributes)
+        if trace_id is None or span_id is None or "error_type" in told or told.get("outcome", "ok") != "ok":
+            raise ValueError("there is more to tell")
+        parent_id = read_id(span.parentSpanId, 16) if span.parentSpanId else None
+        start_ns, end_ns = int(span.startTimeUnixNano), int(span.endTimeUnixNano)
+        return make_row(place, trace_id, span_id, parent_id, span.name, start_ns, end_ns, told, service)
+
+    def _told(self, attributes: list[Any]) -> dict[str, Any]:
+        values = {one.key: one.value for one in attributes if one.key in FACTS}
+        words, others = way(tuple(values))
+        told, read_word = {}, self._word
+        for fact, name in words:
+            text = read_word(values[name]).stringValue
+            if text:
+                told[fact] = intern(text)
+        for fact, name, read in others:
+            found = read(_plain(self._value(values[name])))
+            if found is not None:
+                told[fact] = found
+        return told
+
+
+def _plain(value: Any) -> Any:
+    """Return what an `AnyValue` holds."""
+    if value.stringValue is not None:
+        return value.stringValue
+    if value.intValue is not None:
+        return int(value.intValue)
+    if value.doubleValue is not None:
+        return value.doubleValue
+    if value.arrayValue is not None:
+        return [one.stringValue for one in value.arrayValue.values]
+    raise ValueError
+
+
+def _shapes() -> tuple[Any, Any, Any]:
+    """Return the shapes of a request, of an `AnyValue`, and of one that is a text.
+
+    Names are in camelCase, lists are there and are lists, names and IDs are texts: anything else is not read here.
+    """
+    from msgspec import Raw  # noqa: PLC0415 - an extra
+
+    word = _shape("Word", stringValue=(str,))
+    words = _shape("Words", values=(_list_of(word), []))
+    several = {"stringValue": str, "intValue": str | int, "doubleValue": float, "arrayValue": words}
+    value = _shape("Value", **{name: (kind | None, None) for name, kind in several.items()})
+    status = _shape("Status", code=(int, 0))
+    attribute = _shape("Attribute", key=(str,), value=(Raw,))
+    span = _shape(
+        "Span",
+        traceId=(str,),
+        spanId=(str,),
+        startTimeUnixNano=(str | int,),
+        endTimeUnixNano=(str | int,),
+        parentSpanId=(str, ""),
+        name=(str, ""),
+        attributes=(_list_of(attribute), []),
+        status=(status | None, None),
+        events=(_list_of(Raw), []),
+    )
+    scope = _shape("Scope", spans=(_list_of(span),))
+    entry = _shape("Entry", scopeSpans=(_list_of(scope),), resource=(Raw, Raw()))
+    return _shape("Request", resourceSpans=(_list_of(entry),)), value, word
+
+
+def _shape(title: str, /, **fields: Any) -> Any:
+    from msgspec import defstruct  # noqa: PLC0415 - an extra
+
+    return defstruct(title, [(name, *told) for name, told in fields.items()], gc=False)
+
+
+def _list_of(shape: Any) -> Any:
+    return list[shape]
