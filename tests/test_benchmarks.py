@@ -9,6 +9,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 OPENAI = ("openai chat", "openai embeddings", "openai embeddings, vectors off", "openai stream")
 FLOOR_DIGEST = "ce31d0aa7605a176878ce8493957d3c9a864454ee428e175cdd5dae0ded009ce"
@@ -70,3 +72,14 @@ def test_the_table_shows_figures_ratios_and_verdicts():
         "chat  us    4.00 (3.50)  floor   2.00 (1.00)    2.0x (3.5x)  at most 3.0x  pass",
         "                         sdk     32.00 (35.00)  1/8 (1/10)   at most 1/10  FAIL",
     ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="os.wait4 is not there")
+def test_reading_is_measured_beside_duckdb():
+    pytest.importorskip("duckdb")
+    command = [sys.executable, "-m", "benchmarks.reading", "--json", "--spans", "100"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert list(told) == ["DuckDB, read", "DuckDB, columns", "report", "export, of feedback", "export, all calls"]
+    assert all(one["wall_s"] > 0 and one["cpu_s"] > 0 and one["peak_mb"] > 10 for one in told.values())
