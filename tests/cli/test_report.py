@@ -80,3 +80,10 @@ def test_a_wrong_condition_is_explained(spans, capsys):
 
 def test_costs_are_written_as_money():
     assert [cost(one) for one in (1234.5, 0.5, 0.0)] == ["$1,234.50", "$0.5", "$0"]
+
+
+def test_a_page_and_json_at_once(spans, tmp_path, capsys):
+    page = tmp_path / "report.html"
+    assert main(["report", str(spans), "--html", str(page), "--json", "--processes", "1"]) == 0
+    assert json.loads(capsys.readouterr().out)["totals"]["spans"] == 2
+    assert page.read_text("utf-8").startswith("<!doctype html>")

@@ -80,9 +80,9 @@ def run(arguments: argparse.Namespace) -> int:
         told = make_figures(database, report)
         if arguments.html is not None:
             _write_page({**told, **make_samples(database, arguments.trace)}, arguments)
-        elif arguments.json:
+        if arguments.json:
             _print_json(told)
-        else:
+        elif arguments.html is None:
             from callspan.cli.report_tables import print_report  # noqa: PLC0415
 
             print_report(told, Terminal(sys.stdout, color=arguments.color))

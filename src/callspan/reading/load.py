@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from callspan.reading.evaluations import read_spans
 from callspan.reading.files import Line, LoadReport, Segment, files_of, read_lines
-from callspan.reading.otlp import RawSpan, read_request
+from callspan.reading.otlp import RawSpan
 from callspan.reading.parse import loads
 
 if TYPE_CHECKING:
@@ -54,15 +55,18 @@ def raw_spans(files: Iterable[Path | Segment], report: LoadReport) -> Iterator[t
 
 
 def spans_of(line: Line, report: LoadReport) -> Iterator[tuple[Place, RawSpan]]:
-    """Yield every span of a line with its place; the report counts them, and what cannot be read."""
+    """Yield every span of a line with its place; the report counts them, and what cannot be read.
+
+    Evaluations by other tools are spans, too (`callspan.reading.evaluations`), but are not counted.
+    """
 
     def complain(reason: str) -> None:
         report.complain(line.file, line.number, reason)
 
     try:
-        for number, raw in enumerate(read_request(loads(line.text), complain)):
+        for number, raw in enumerate(read_spans(loads(line.text), complain)):
             if raw is not None:
-                report.read += 1
+                report.read += type(raw) is RawSpan
                 yield Place(line.file, line.offset, number), raw
     except RecursionError:
         complain("nested too deeply")

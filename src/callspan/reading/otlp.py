@@ -69,8 +69,8 @@ def read_request(tree: object, complain: Complain) -> Iterator[RawSpan | None]:
                 continue
             resource = entry.get("resource")
             attributes = resource.get("attributes") if isinstance(resource, dict) else None
-            for scope in _list(entry, "scopeSpans", "scope_spans"):
-                for span in _list(scope, "spans"):
+            for scope in under(entry, "scopeSpans", "scope_spans"):
+                for span in under(scope, "spans"):
                     yield _read_span(span, attributes, complain)
 
 
@@ -202,7 +202,8 @@ def _field(tree: Tree, name: str, other: str) -> Any:
     return tree.get(other) if value is None else value
 
 
-def _list(tree: object, *names: str) -> list[Any]:
+def under(tree: object, *names: str) -> list[Any]:
+    """Return the list that stands under one of these names; an empty one where there is none."""
     if isinstance(tree, dict):
         for name in names:
             value = tree.get(name)
@@ -231,11 +232,11 @@ def _bool(value: object) -> bool | None:
 
 
 def _array(value: object) -> list[Any]:
-    return [read_value(item) for item in _list(value, "values")]
+    return [read_value(item) for item in under(value, "values")]
 
 
 def _kvlist(value: object) -> Tree:
-    return read_attributes(_list(value, "values"))
+    return read_attributes(under(value, "values"))
 
 
 _STATUS_NAMES: Final = {"STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2, "1": 1, "2": 2}

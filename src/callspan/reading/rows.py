@@ -7,10 +7,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
+from callspan.reading.evaluations import read_spans
 from callspan.reading.files import LoadReport, Segment, read_again, read_lines
 from callspan.reading.lean import lean_reader
 from callspan.reading.load import Place, spans_of
-from callspan.reading.otlp import RawSpan, read_request
+from callspan.reading.otlp import RawSpan
 from callspan.reading.overview import Row, row_of
 from callspan.reading.parse import loads
 
@@ -87,6 +88,6 @@ def _read_batch(rows: Iterable[Row | Placed]) -> Iterator[RawSpan]:
 
 def _spans_again(text: bytes) -> list[RawSpan | None]:
     try:
-        return list(read_request(loads(text), lambda _: None))
+        return list(read_spans(loads(text), lambda _: None))
     except (ValueError, RecursionError):
         return []
