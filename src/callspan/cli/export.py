@@ -12,7 +12,7 @@ from callspan.cli.progress import Progress
 from callspan.cli.report import add_input, open_database
 from callspan.drawing import figures
 from callspan.errors import CallspanError
-from callspan.model.kinds import KINDS
+from callspan.model.kinds import KINDS, kind_of
 from callspan.reading.files import LoadReport
 
 if TYPE_CHECKING:
@@ -122,23 +122,20 @@ def _watched(examples: Iterable[Example], total: int) -> Iterator[Example]:
 def _clean(example: Example) -> int:
     """Pass the contents through the gate, since files of other tools may never have met it."""
     from callspan.model.facts import MISSING, Facts  # noqa: PLC0415
-    from callspan.model.span import Span  # noqa: PLC0415
+    from callspan.model.finished import finished_span  # noqa: PLC0415
     from callspan.pipeline.gate import Gate  # noqa: PLC0415
 
-    span: Any = Span()
-    for slot in Span.__slots__:
-        if slot != "__weakref__":
-            setattr(span, slot, None)
-    span.kind, span.name, span.size, span.facts = example.kind, "", 0, Facts()
+    facts = Facts()
+    span = finished_span(kind_of(example.kind, None)[0], "", facts)
     contents = (*_CONTENTS, "query", "documents")
     for field in contents:
         value = getattr(example, field)
-        setattr(span.facts, field, MISSING if value is None and field in ("input", "output") else value)
+        setattr(facts, field, MISSING if value is None and field in ("input", "output") else value)
     Gate(capture_content=True).clean(span)
     for field in contents:
-        value = getattr(span.facts, field)
+        value = getattr(facts, field)
         setattr(example, field, None if value is MISSING else value)
-    return int(span.facts.redacted_count)
+    return int(facts.redacted_count)
 
 
 def _wishes(arguments: argparse.Namespace) -> dict[str, Any]:
