@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from callspan.evaluation.subjects import answer_of, question_of
 from callspan.model.record import SpanRecord
-from callspan.reading.feedback import Candidate, GivenFeedback, Joined, SpanIds, join_candidates
+from callspan.reading.feedback import Candidate, GivenFeedback, Said, join_candidates
 from callspan.reading.names import COST
 
 On = Literal["prompt", "response", "both"]
@@ -84,8 +84,8 @@ def recorded(records: Iterable[SpanRecord], *, kind: str = "llm") -> Recorded:
     given: list[GivenFeedback] = []
     spans: list[Candidate] = []
     for record in records:
-        if (said := GivenFeedback.of_record(record)) is not None:
-            given.append(said)
+        if (feedback := GivenFeedback.of_record(record)) is not None:
+            given.append(feedback)
             continue
         spans.append(Candidate.of_record(record))
         if record.kind == kind and not record.usage_below and question_of(record):
@@ -95,30 +95,11 @@ def recorded(records: Iterable[SpanRecord], *, kind: str = "llm") -> Recorded:
                 known = found.vectors.setdefault(record.model or UNKNOWN_MODEL, {})
                 known[embedding["text"][:_EMBEDDED]] = embedding["vector"]
     if given:
-        _judge(found.points, join_candidates(given, spans), spans)
+        said_of = Said(join_candidates(given, spans), spans)
+        for point in found.points:
+            said = said_of.of((point.trace_id, point.span_id), point.conversation_id)
+            point.verdicts = [Verdict(one.name, one.score, one.label) for one in said]
     return found
-
-
-def _judge(points: Sequence[Point], joined: Joined, spans: Iterable[Candidate]) -> None:
-    """Give each point what was said of it, of a span above it, or of its whole conversation; the newest by name."""
-    parents: dict[SpanIds, str | None] = {(span.trace_id, span.span_id): span.parent_id for span in spans}
-    of_span, of_conversation = joined.by_span(), joined.by_conversation()
-    for point in points:
-        said = [*of_conversation.get(point.conversation_id or "", ())]
-        for ids in _upwards((point.trace_id, point.span_id), parents):
-            said += of_span.get(ids, ())
-        said.sort(key=lambda one: one.time_unix_ns)
-        newest = {(one.name, one.annotator): Verdict(one.name, one.score, one.label) for one in said}
-        point.verdicts = [*newest.values()]
-
-
-def _upwards(ids: SpanIds, parents: Mapping[SpanIds, str | None]) -> Iterator[SpanIds]:
-    """Yield a span and those above it; a circle, which a broken file may hold, is walked once."""
-    seen: set[SpanIds] = set()
-    while ids in parents and ids not in seen:
-        seen.add(ids)
-        yield ids
-        ids = (ids[0], parents[ids] or "")
 
 
 def _point(record: SpanRecord) -> Point:

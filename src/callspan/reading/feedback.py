@@ -165,6 +165,26 @@ class Joined:
         return found
 
 
+class Said:
+    """Finds what was said of a span: of itself, of a span above it, or of its whole conversation."""
+
+    def __init__(self, joined: Joined, spans: Iterable[Candidate]) -> None:
+        """Take in who is above whom."""
+        self._parents = {(span.trace_id, span.span_id): span.parent_id for span in spans}
+        self._of_span, self._of_conversation = joined.by_span(), joined.by_conversation()
+
+    def of(self, ids: SpanIds, conversation_id: str | None) -> list[GivenFeedback]:
+        """Return what was said, oldest first; of the same name from the same kind of judge, the newest alone."""
+        said = [*self._of_conversation.get(conversation_id or "", ())]
+        seen: set[SpanIds] = set()
+        while ids in self._parents and ids not in seen:  # a circle, which a broken file may hold, is walked once
+            seen.add(ids)
+            said += self._of_span.get(ids, ())
+            ids = (ids[0], self._parents[ids] or "")
+        newest = {(one.name, one.annotator): one for one in sorted(said, key=lambda one: one.time_unix_ns)}
+        return [*newest.values()]
+
+
 def join(rows: Iterable[Row]) -> Joined:
     """Join the feedback among the rows with the spans among them."""
     known = list(rows)
