@@ -19,6 +19,7 @@ PAGES = [
     "costs.md",
     "datasets.md",
     "decorators.md",
+    "evaluations.md",
     "feedback.md",
     "file-format.md",
     "index.md",
@@ -61,6 +62,8 @@ def test_examples_print_what_the_page_says(page, tmp_path):
     if page in NEED_READING:
         pytest.importorskip("duckdb")
         pytest.importorskip("pyarrow")
+    if page == "evaluations.md":
+        pytest.importorskip("rapidfuzz")
     if page == "openai.md":
         pytest.importorskip("openai")
     (program,), (expected,) = blocks(page, "python"), blocks(page, "text")

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from callspan.cli import clusters, export, prompts, replay, report, run, view
+from callspan.cli import clusters, evaluate, export, prompts, replay, report, run, view
 from callspan.errors import CallspanError, ReadError
 from callspan.version import VERSION
 
@@ -34,6 +34,7 @@ class Command(Protocol):
 COMMANDS: Final[dict[str, Command]] = {
     "view": view,
     "report": report,
+    "evaluate": evaluate,
     "clusters": clusters,
     "export": export,
     "prompts": prompts,

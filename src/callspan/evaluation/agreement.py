@@ -6,6 +6,9 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
+
+Item = TypeVar("Item", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class Agreement:
         return [label, *(self.confusion.get((label, other), 0) for other in self.labels)]
 
 
-def agreement(first: Mapping[Hashable, str], second: Mapping[Hashable, str]) -> Agreement:
+def agreement(first: Mapping[Item, str], second: Mapping[Item, str]) -> Agreement:
     """Compare two judges by item. `kappa` is NaN where there is nothing to agree on: no item, or one label only.
 
     >>> found = agreement({1: "good", 2: "bad", 3: "bad", 4: "good"}, {1: "good", 2: "bad", 3: "good", 4: "good"})

@@ -80,10 +80,32 @@ async def evaluate_async(
 ) -> Evaluation:
     """Do what `evaluate` does, in a running event loop."""
     chosen = [as_evaluator(evaluator) for evaluator in evaluators]
+    return await _run_over(_pairs(records, chosen), limits, budget, cache, on_result)
+
+
+def evaluate_pairs(
+    pairs: Iterable[tuple[Subject, Evaluator]],
+    *,
+    limits: Limits | None = None,
+    budget: Budget | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    on_result: Callable[[Result], None] | None = None,
+) -> Evaluation:
+    """Do what `evaluate` does, where each evaluator has records of its own: those of its level."""
+    return asyncio.run(_run_over(pairs, limits, budget, cache, on_result))
+
+
+async def _run_over(
+    pairs: Iterable[tuple[Subject, Evaluator]],
+    limits: Limits | None,
+    budget: Budget | None,
+    cache: str | os.PathLike[str] | None,
+    on_result: Callable[[Result], None] | None,
+) -> Evaluation:
     if cache is None:
-        return await _Run(limits or Limits(), budget or Budget(), None, on_result).over(records, chosen)
+        return await _Run(limits or Limits(), budget or Budget(), None, on_result).over(pairs)
     with closing(Verdicts(cache)) as verdicts:
-        return await _Run(limits or Limits(), budget or Budget(), verdicts, on_result).over(records, chosen)
+        return await _Run(limits or Limits(), budget or Budget(), verdicts, on_result).over(pairs)
 
 
 class _Run:
@@ -97,9 +119,9 @@ class _Run:
         self._under_way: dict[str, asyncio.Future[Score]] = {}
         self._on_result = on_result
 
-    async def over(self, records: Iterable[SpanRecord | Subject], evaluators: Sequence[Evaluator]) -> Evaluation:
+    async def over(self, pairs: Iterable[tuple[Subject, Evaluator]]) -> Evaluation:
         done: dict[int, Result] = {}
-        work = enumerate(_pairs(records, evaluators))
+        work = enumerate(pairs)
         workers = [self._work(work, done) for _ in range(max(self._limits.concurrency, 1))]
         await asyncio.gather(*workers)
         results = [done[number] for number in sorted(done)]
