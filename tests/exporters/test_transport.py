@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import zlib
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
@@ -20,6 +21,7 @@ from callspan.exporters.network import Attempt
 from callspan.exporters.outcomes import MAX_ANSWER_BYTES, Answer
 from callspan.exporters.tls import Tls
 from callspan.exporters.transport import Transport
+from programs import environment
 from receiver import Receiver, Reply
 
 TAKEN = Answer("taken")
@@ -676,3 +678,25 @@ def test_httpx_is_not_loaded_before_something_is_sent():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+EARLY = """
+import sys
+from callspan.exporters import OTLPExporter
+before = "httpx" in sys.modules
+OTLPExporter("http://localhost:1")
+print(before, "httpx" in sys.modules)
+"""
+
+
+@pytest.mark.skipif(find_spec("httpx2") is not None, reason="here it is installed")
+def test_httpx_is_loaded_by_the_sender_unless_a_request_of_openai_could_meet_it_half_loaded(tmp_path):
+    def loaded() -> list[str]:
+        command = [sys.executable, "-c", EARLY]
+        told = environment()
+        told["PYTHONPATH"] += os.pathsep + str(tmp_path)
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=told).stdout.split()
+
+    assert loaded() == ["False", "False"]
+    (tmp_path / "httpx2.py").write_text("")
+    assert loaded() == ["False", "True"]

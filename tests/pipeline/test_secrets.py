@@ -62,6 +62,8 @@ def test_a_secret_in_a_tree_is_replaced(number):
         ("\\u001bsk-abcdefghij0123456789", "\\u001b[redacted]"),
         ("q=%22sk-abcdefghij0123456789", "q=%22[redacted]"),
         ("password = abc1 and password = abc2", "password = [redacted] and password = [redacted]"),
+        (json.dumps(json.dumps({"password": 'a"b', "x": 1})), json.dumps(json.dumps({"password": REDACTED, "x": 1}))),
+        (json.dumps(json.dumps({"password": "ab\\", "x": 1})), json.dumps(json.dumps({"password": REDACTED, "x": 1}))),
     ],
 )
 def test_what_stands_around_a_secret_stays(text, left):
@@ -147,6 +149,43 @@ def test_harmless_values_that_the_rules_were_not_written_with_stay():
 )
 def test_values_are_told_from_prose_and_programs(text, is_secret):
     assert (cleaned(text)[1] > 0) == is_secret
+
+
+PAIRS = [["accept", "*/*"], ["authorization", 'it is "hush"'], ["x-api-key", "hush"]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(PAIRS),
+        json.dumps(PAIRS, indent=2),
+        json.dumps({"body": json.dumps(PAIRS)}),
+        json.dumps({"body": json.dumps({"headers": json.dumps(PAIRS, indent=2)})}),
+        repr([tuple(pair) for pair in PAIRS]),
+        repr(tuple(map(tuple, PAIRS))),
+        f"sent {PAIRS} to the shop",
+        '[["accept", "*/*"], ["x-api-key", "hush"], ["cookie", "hush: cut off',
+    ],
+)
+def test_pairs_of_names_and_values_in_texts_are_replaced(text):
+    found, count = cleaned(text)
+    assert "hush" not in found
+    assert count == 2
+    assert "*/*" in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'if field in ("password", "email"): pass  # [[1, 2]]',
+        '{"required": ["password", "email"], "more": [[1]]}',
+        '[["key", "value"], ["monkey", "see"]]',
+        'os.environ.get("API_KEY", "none") or [[]]',
+        '[["password", "email", "name"]]',
+    ],
+)
+def test_names_in_lists_are_no_pairs(text):
+    assert cleaned(text) == (text, 0)
 
 
 @pytest.mark.parametrize(

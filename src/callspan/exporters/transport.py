@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import gzip
 import os
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, Literal
 
 from callspan.exporters.addresses import Address
@@ -53,7 +56,7 @@ class Transport:
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         compression: Compression | None = None,
     ) -> None:
-        """Send to `address`; nothing is loaded or connected yet.
+        """Send to `address`; nothing is connected yet, and nothing loaded but where `_load_early` says so.
 
         headers: sent with every request, checked before; `Authorization` wins over the userinfo of the URL.
         timeout_s: what an attempt may take in all, but for the look-up of the host's name, which nobody can bound.
@@ -68,6 +71,7 @@ class Transport:
         self._connect_timeout_s = min(connect_timeout_s, timeout_s)
         self._client: Client | None = None
         self._warn_early()
+        _load_early()
 
     def post(self, body: bytes) -> Answer:
         """Send one request and say what became of it. Raises what httpx says of an address that cannot be one."""
@@ -104,6 +108,17 @@ class Transport:
     def _warn(self, reason: str) -> None:
         hint = next((f"; {hint}" for start, hint in _HINTS if reason.startswith(start)), "")
         self._hints.once(reason, f"{self._address.shown}: {reason}{hint}")
+
+
+def _load_early() -> None:
+    """Load httpx now where httpx2 is installed, as openai 3 needs it, and not later in the sending thread.
+
+    That version of openai looks httpx up in `sys.modules` with every request, and takes one that another thread is in
+    the middle of importing for a whole one: the user's request would raise AttributeError.
+    """
+    with suppress(ImportError, ValueError):
+        if "httpx" not in sys.modules and find_spec("httpx2") is not None:
+            import callspan.exporters.client  # noqa: F401, PLC0415
 
 
 def _complete(headers: Mapping[str, str], address: Address, compression: str | None) -> dict[str, str]:

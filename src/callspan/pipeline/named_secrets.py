@@ -27,7 +27,7 @@ _WORDS: Final = {  # the last word of a name, by its beginning, and what may fol
     b"passph": rb"passphrase",
     b"authoriz": rb"authorization",
     b"credential": rb"credentials?",
-    b"connection": rb"connection[ _-]?string",
+    b"connection": rb"connection[ _.-]?string",
 }
 _PATTERNS: Final = {stem: re.compile(rb"(" + word + rb")" + BETWEEN) for stem, word in _WORDS.items()}
 _IN_JSON: Final = {  # where texts stand quoted, backslashes are twice as many
@@ -63,6 +63,7 @@ _FIRST_WORDS: Final = tuple(b"api access secret private auth refresh client bear
 _NAME_BYTES: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 _MOST_NAME_BYTES: Final = 48
 _MOST_ESCAPES: Final = 1000
+_MOST_BACKSLASHES: Final = 512
 _MOST_TOKENS: Final = 20_000
 _OPENING: Final = re.compile(rb"""(\\*)(["'`])""")
 _BARE: Final = re.compile(rb"""[^\s"'`&,;<>()\[\]{}|\\\x00]+""")
@@ -175,7 +176,7 @@ def _value(data: bytes, found: re.Match[bytes], name_start: int, end: int) -> In
     if opening is not None:
         if opening[2] not in found[0] and data.endswith(opening[0], 0, name_start):
             return None  # what opened before the name ends here: "Password: "
-        value = opening.end(), _closing(data, opening.end(), opening[0], end)
+        value = opening.end(), closing(data, opening.end(), opening[0], end)
         return value if value[1] > value[0] else None
     if data[position : position + 1] in (b"{", b"["):
         return _tree(data, position, end)
@@ -212,17 +213,21 @@ def _is_prose(line: bytes) -> bool:
     )
 
 
-def _closing(data: bytes, start: int, quote: bytes, end: int) -> int:
-    """Return where a quoted value ends: at the same quote, as often escaped; with the text if there is none."""
+def closing(data: bytes, start: int, quote: bytes, end: int) -> int:
+    """Return where a quoted value ends: at the same quote, as often escaped; with the text if there is none.
+
+    Where texts are quoted in texts, a quote within the value has more backslashes before it: twice as many, and one.
+    """
     position = start
+    escapes = len(quote) - 1
     for _ in range(_MOST_ESCAPES):
-        found = data.find(quote, position, end)
+        found = data.find(quote[-1:], position, end)
         if found < 0:
             return end
-        before = data[position:found]
-        if (len(before) - len(before.rstrip(b"\\"))) % 2 == 0:
-            return found
-        position = found + len(quote)
+        before = data[max(found - _MOST_BACKSLASHES, position) : found]
+        if (len(before) - len(before.rstrip(b"\\"))) % (2 * escapes + 2) == escapes:
+            return found - escapes
+        position = found + 1
     return end
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 from callspan.guard import guard
 from callspan.model.resource import Resource
 from callspan.model.span import Span
-from callspan.pipeline import named_secrets, personal, secret_shapes
+from callspan.pipeline import named_secrets, paired_secrets, personal, secret_shapes
 from callspan.pipeline.places import Places
 from callspan.pipeline.secret_names import NameRules, is_credential, is_schema, is_secret_name
 from callspan.pipeline.suspicion import CHECKED, contents_of, may_hold_credentials, values_of
@@ -45,6 +45,7 @@ class Redactor:
         finders: list[Find] = [secret_shapes.find] if rules.credentials else []
         if rules.credentials or names.more is not None:
             finders.append(partial(named_secrets.find, judge=names.verdict, more=names.more))
+            finders.append(partial(paired_secrets.find, judge=names.verdict))
         chosen, patterns = cast("tuple[str, ...]", rules.personal), cast("tuple[re.Pattern[str], ...]", rules.patterns)
         personal_finders = [personal.FINDERS[name] for name in chosen]
         self._finders = (*finders, *personal_finders)
