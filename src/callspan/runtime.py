@@ -252,8 +252,7 @@ def configure(
     processors: functions that get every finished span, in the worker, and return it, or None to drop it.
     estimate_tokens: True to count tokens where a provider reports none; else `CALLSPAN_ESTIMATE_TOKENS`, else False.
     costs: True to add what calls cost, by `genai-prices`, or first by your prices; else `CALLSPAN_COSTS`, else False.
-    metrics: the conventions by which metrics go to OpenTelemetry's `MeterProvider`, if there is one; "all" to measure
-        the model calls of traces that are not sampled, too; False for none.
+    metrics: the conventions of metrics for OpenTelemetry's `MeterProvider`; "all": of unsampled traces, too; or False.
     resource: attributes of this process, beside those of `OTEL_RESOURCE_ATTRIBUTES`.
     flush_on: "root" to deliver at the end of each root span, on its thread, for two seconds at most: where processes
         are frozen then; else `CALLSPAN_FLUSH_ON`, else "root" on AWS Lambda and Google Cloud Run, "never" elsewhere.
