@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from callspan.cli.evaluate_arguments import describe
 from callspan.cli.progress import Progress
@@ -77,14 +77,16 @@ def run(arguments: argparse.Namespace) -> int:
     if not any(subjects for _, subjects in work):
         sys.stderr.write("callspan evaluate: there is nothing to judge; --kind chooses the spans (llm by default)\n")
         return 1
-    evaluation = _judge(work, arguments)
+    evaluation = _judge(work, making.client, arguments)
     _tell(evaluation, records, arguments)
     if not arguments.dry_run:
         _send(evaluation, arguments)
     return 0 if len(evaluation.errors) < len(evaluation.results) else 1
 
 
-def _judge(work: Sequence[tuple[Evaluator, Sequence[Subject]]], arguments: argparse.Namespace) -> Evaluation:
+def _judge(
+    work: Sequence[tuple[Evaluator, Sequence[Subject]]], client: Any, arguments: argparse.Namespace
+) -> Evaluation:
     from callspan.evaluation.running import Result, evaluate_pairs  # noqa: PLC0415
 
     limits, budget = limits_of(arguments)
@@ -99,7 +101,7 @@ def _judge(work: Sequence[tuple[Evaluator, Sequence[Subject]]], arguments: argpa
     pairs = ((subject, evaluator) for evaluator, subjects in work for subject in subjects)
     try:
         found: Evaluation = evaluate_pairs(
-            pairs, limits=limits, budget=budget, cache=cache_of(arguments), on_result=show
+            pairs, limits=limits, budget=budget, cache=cache_of(arguments), on_result=show, client=client
         )
     finally:
         progress.clear()

@@ -24,12 +24,15 @@ _NAMED: Final = ("exact_match", "fuzzy_match", "rouge_1", "rouge_2", "rouge_l", 
 
 @dataclass
 class Making:
-    """What evaluators are made with: the judge's model, and the right answers where there are some."""
+    """What evaluators are made with: the judge's model, and the right answers where there are some.
+
+    `client` is that of the judges, made with the first of them.
+    """
 
     model: str = "gpt-4o-mini"
     is_structured: bool = True
     expected: Mapping[str, Any] | None = None
-    _client: Any = field(default=None, repr=False)
+    client: Any = field(default=None, repr=False)
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Making:
@@ -66,9 +69,9 @@ class Making:
     def _judge(self, rubric: Rubric) -> Evaluator:
         if "expected" in rubric.template.variable_names and self.expected is None:
             raise CallspanError(f"--with {rubric.name} compares with the right answers: give them with --expected FILE")
-        if self._client is None:
-            self._client = _openai_client()
-        return Judge(rubric, self._client, self.model, self.expected, structured=self.is_structured)
+        if self.client is None:
+            self.client = openai_client()
+        return Judge(rubric, self.client, self.model, self.expected, structured=self.is_structured)
 
 
 def answers_in(path: Path) -> Mapping[str, Any]:
@@ -88,7 +91,8 @@ def _json_in(path: Path) -> Any:
         raise CallspanError(f"{path} is no JSON: {error}") from None
 
 
-def _openai_client() -> Any:
+def openai_client() -> Any:
+    """Return a client as the environment describes it. Raises `CallspanError` where there is none."""
     try:
         openai: Any = importlib.import_module("openai")
     except ImportError:

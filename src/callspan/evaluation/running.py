@@ -90,9 +90,21 @@ def evaluate_pairs(
     budget: Budget | None = None,
     cache: str | os.PathLike[str] | None = None,
     on_result: Callable[[Result], None] | None = None,
+    client: Any = None,
 ) -> Evaluation:
-    """Do what `evaluate` does, where each evaluator has records of its own: those of its level."""
-    return asyncio.run(_run_over(pairs, limits, budget, cache, on_result))
+    """Do what `evaluate` does, where each evaluator has records of its own: those of its level.
+
+    client: an asynchronous one that is of no use afterwards; its connections are closed before their loop ends.
+    """
+
+    async def run() -> Evaluation:
+        try:
+            return await _run_over(pairs, limits, budget, cache, on_result)
+        finally:
+            if client is not None:
+                await client.close()
+
+    return asyncio.run(run())
 
 
 async def _run_over(
