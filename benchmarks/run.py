@@ -9,7 +9,7 @@ import argparse
 import json
 import platform
 
-from benchmarks import caller, delivery, imports, langchain_chain, openai_calls
+from benchmarks import caller, delivery, gate, imports, langchain_chain, openai_calls
 from benchmarks.report import table
 
 
@@ -26,6 +26,7 @@ def main() -> int:
     rows += openai_calls.measure(bursts=options.bursts, calls=max(options.calls // 4, 2))
     rows += langchain_chain.measure(bursts=options.bursts, calls=options.calls)
     rows += imports.measure(starts=options.starts)
+    rows += gate.measure(bursts=options.bursts, calls=options.calls)
     rows += delivery.measure(spans=options.spans, rounds=options.rounds)
     ok = all(row.ok for row in rows)
     if options.json:

@@ -13,6 +13,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 OPENAI = ("openai chat", "openai embeddings", "openai embeddings, vectors off", "openai stream")
+GATED = (
+    "chat of 2,777",
+    "documents of 22,703",
+    "a program of 4,455",
+    "JSON in a text of 4,788",
+    "links of 2,744",
+)
 FLOOR_DIGEST = "ce31d0aa7605a176878ce8493957d3c9a864454ee428e175cdd5dae0ded009ce"
 
 
@@ -46,6 +53,8 @@ def test_the_benchmarks_run():
         *(["langchain chain"] if find_spec("langchain_core") else ()),
         "import callspan",
         "from callspan import observe",
+        *(f"gate, {text} bytes" for text in GATED),
+        "gate, a megabyte made to be slow",
         "delivery, all CPU",
         "the same without the gate",
         "on the wire",

@@ -55,6 +55,7 @@ _ENDINGS: Final = (
     ("ttg:", (b"connection",)),
 )
 _LONGEST_ENDING: Final = 5
+_SEARCHED: Final = 256  # bytes that a pattern goes through in the time of a search and a match
 _SPARSE: Final = 48  # bytes per separator above which it is cheaper to look only at what stands before them
 
 _URL_NAMES: Final = re.compile(rb"(?<=[?&-])sig(?:nature)?=", re.IGNORECASE)
@@ -91,7 +92,7 @@ def find(data: bytes, judge: Judge, more: re.Pattern[bytes] | None = None) -> It
         lowered = data.lower()
         for pattern in (*(_PATTERNS[stem] for stem in stems), *((more,) if more is not None else ())):
             yield from _find_after(pattern, data, lowered, judge)
-    if data.find(b"?") >= 0 and data.find(b"=") >= 0:
+    if _holds_signature(data):
         position = 0
         while (found := _URL_NAMES.search(data, position)) is not None:
             value = _URL_VALUE.match(data, found.end())
@@ -106,14 +107,46 @@ def holds_name(data: bytes, judge: Judge) -> bool:
     if stems:
         lowered = data.lower()
         for stem in stems:
-            for count, found in enumerate(_IN_JSON[stem].finditer(lowered)):
+            for count, found in enumerate(_each(_IN_JSON[stem], stem, lowered)):
                 if is_dense(count, found.start()):
                     return True
                 start = _start_of_name(data, found.start(1))
-                is_alone = data[start - 1 : start] not in (b" ", b"?", b"&", b"\\")
-                if not is_alone or judge(data[start : found.end(1)].decode()):
+                before = data[start - 1 : start]
+                if before in (b"?", b"&", b"\\") or judge(data[start : found.end(1)].decode()):
                     return True
-    return data.find(b"?") >= 0 and data.find(b"=") >= 0 and _URL_NAMES.search(data) is not None
+                if before == b" " and _has_first_word(data, lowered, start, found.end(1), judge):
+                    return True
+    return _holds_signature(data) and _URL_NAMES.search(data) is not None
+
+
+def _has_first_word(data: bytes, lowered: bytes, start: int, end: int, judge: Judge) -> bool:
+    """Return whether a name of several words may end here: one in a text, or the key of a tree, which begins quoted."""
+    if lowered[max(start - 12, 0) : start - 1].endswith(_FIRST_WORDS):
+        return True
+    words = data[max(start - _MOST_NAME_BYTES, 0) : end].rpartition(b'"')[2]
+    return bool(judge(words.decode("utf-8", "replace")))
+
+
+def _each(pattern: re.Pattern[bytes], stem: bytes, lowered: bytes) -> Iterator[re.Match[bytes]]:
+    """Find all matches of a pattern that begins with `stem`; where few stand, a search for it spares the pattern."""
+    tries, position = len(lowered) // _SEARCHED, lowered.find(stem)
+    while position >= 0:
+        tries -= 1
+        if tries < 0:
+            yield from pattern.finditer(lowered, position)
+            return
+        found = pattern.match(lowered, position)
+        if found is not None:
+            yield found
+        position = lowered.find(stem, position + 1 if found is None else found.end())
+
+
+def _holds_signature(data: bytes) -> bool:
+    """Return whether a URL may hold one: the pattern alone would take ten times as long."""
+    if data.find(b"?") < 0 or data.find(b"=") < 0:
+        return False
+    lowered = data.lower()
+    return lowered.find(b"sig=") >= 0 or lowered.find(b"signature=") >= 0
 
 
 def nearby(data: bytes) -> list[bytes]:
@@ -182,8 +215,13 @@ def _value(data: bytes, found: re.Match[bytes], name_start: int, end: int) -> In
         return _tree(data, position, end)
     header = _COOKIES if found[1].startswith(b"cookie") else _LINE if found[1].startswith(b"authoriz") else None
     if header is not None:
+        start = header.match(
+            data, position, min(end, position + _LONGEST_BARE)
+        )  # else every name reads all of the rest
+        if start is None or _is_prose(start[0]):
+            return None
         line = header.match(data, position, end)
-        return line.span() if line is not None and not _is_prose(line[0]) else None
+        return line.span() if line is not None else None
     bare = _BARE.match(data, position, min(end, position + _LONGEST_BARE))
     if bare is None or not _is_value(bare[0], found[0], data[name_start : found.end(1)]):
         return None
