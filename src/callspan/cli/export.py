@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 SUMMARY: Final = "make datasets of calls: for fine-tuning, preferences and evaluation"
 _FORMATS: Final = ("openai-chat", "preference", "csv", "jsonl", "parquet")
-_CONTENTS: Final = ("input", "output", "system_instructions", "input_messages", "output_messages", "tool_definitions")
+_CONTENTS: Final = (
+    *("input", "output", "system_instructions", "input_messages", "output_messages"),
+    *("tool_definitions", "query", "documents"),
+)
 _EXAMPLES: Final = """\
 examples:
   callspan export traces/ --format openai-chat --feedback "helpful>=1" --output train.jsonl
@@ -102,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
     with database:
         total = database.count(*selection.question())
         found = _watched(examples(database, selection), total)
-        card = write_dataset(found, arguments.format, arguments.output, split=arguments.split, clean=_clean)
+        card = write_dataset(found, arguments.format, arguments.output, split=arguments.split, clean=_cleaner())
     told = {"format": arguments.format, "made_of": arguments.paths, "chosen_by": _wishes(arguments), "calls": total}
     Path(f"{arguments.output}.card.json").write_text(card.as_json(told), encoding="utf-8", errors="replace")
     _say(card)
@@ -119,23 +122,27 @@ def _watched(examples: Iterable[Example], total: int) -> Iterator[Example]:
         progress.clear()
 
 
-def _clean(example: Example) -> int:
-    """Pass the contents through the gate, since files of other tools may never have met it."""
+def _cleaner() -> Callable[[Example], int]:
+    """Return what passes contents through the gate, since files of other tools may never have met it."""
     from callspan.model.facts import MISSING, Facts  # noqa: PLC0415
     from callspan.model.finished import finished_span  # noqa: PLC0415
     from callspan.pipeline.gate import Gate  # noqa: PLC0415
 
-    facts = Facts()
-    span = finished_span(kind_of(example.kind, None)[0], "", facts)
-    contents = (*_CONTENTS, "query", "documents")
-    for field in contents:
-        value = getattr(example, field)
-        setattr(facts, field, MISSING if value is None and field in ("input", "output") else value)
-    Gate(capture_content=True).clean(span)
-    for field in contents:
-        value = getattr(facts, field)
-        setattr(example, field, None if value is MISSING else value)
-    return int(facts.redacted_count)
+    gate = Gate(capture_content=True)
+
+    def clean(example: Example) -> int:
+        facts = Facts()
+        span = finished_span(kind_of(example.kind, None)[0], "", facts)
+        for field in _CONTENTS:
+            value = getattr(example, field)
+            setattr(facts, field, MISSING if value is None and field in ("input", "output") else value)
+        gate.clean(span)
+        for field in _CONTENTS:
+            value = getattr(facts, field)
+            setattr(example, field, None if value is MISSING else value)
+        return int(facts.redacted_count)
+
+    return clean
 
 
 def _wishes(arguments: argparse.Namespace) -> dict[str, Any]:

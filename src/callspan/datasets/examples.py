@@ -9,7 +9,7 @@ from typing import Any
 
 from callspan.reading import names
 from callspan.reading.attributes import Attributes
-from callspan.reading.contents import read_contents
+from callspan.reading.contents import read_essentials
 from callspan.reading.otlp import RawSpan, read_attributes
 
 Tree = dict[str, Any]
@@ -38,11 +38,10 @@ class Example:
         """Read the contents of a span, and nothing else of it."""
         attributes = Attributes(read_attributes(raw.attributes))
         kind, _ = names.read_kind(attributes)
-        told = read_contents(attributes, kind)
+        told = read_essentials(attributes)
         if kind == "retriever" and told["query"] is None and isinstance(told["input"], str):
             told["query"] = told["input"]  # OpenInference keeps the query as the input
-        kept = {name: told[name] for name in cls.__slots__ if name in told}
-        return cls(trace_id=raw.trace_id, span_id=raw.span_id, kind=kind, name=raw.name, facts={}, **kept)
+        return cls(trace_id=raw.trace_id, span_id=raw.span_id, kind=kind, name=raw.name, facts={}, **told)
 
 
 def hash_of(tree: Any) -> str:

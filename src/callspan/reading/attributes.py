@@ -17,11 +17,12 @@ class Attributes:
     A value that is not of the wanted type is treated as if it were not there, and stays in `left`.
     """
 
-    __slots__ = ("left",)
+    __slots__ = ("_roots", "left")
 
     def __init__(self, left: Tree) -> None:
         """Take from `left`, which is changed."""
         self.left = left
+        self._roots = {name.partition(".")[0] for name in left}
 
     def take(self, convert: Callable[[Any], T | None], *names: str) -> T | None:
         """Return the first value that `convert` does not answer with None; the values of all names are gone then."""
@@ -59,7 +60,9 @@ class Attributes:
         return self.take(as_sequence, *names)
 
     def under(self, prefix: str) -> Tree:
-        """Take everything whose name starts with `prefix`, as a dictionary by the rest of the name."""
+        """Take everything whose name starts with `prefix`, which ends in a dot, by the rest of the name."""
+        if prefix.partition(".")[0] not in self._roots:
+            return {}
         names = [name for name in self.left if name.startswith(prefix)]
         return {name[len(prefix) :]: self.left.pop(name) for name in names}
 

@@ -16,6 +16,18 @@ _VARIABLE: Final = "gen_ai.prompt.variable."
 def read_contents(attributes: Attributes, kind: Kind) -> Tree:
     """Take the contents of a span, by the fields of a `SpanRecord`; tool and prompts as dictionaries."""
     tool = read_tool_facts(attributes, kind)
+    return {
+        **read_essentials(attributes),
+        "top_k": attributes.count("gen_ai.retrieval.top_k", "reranker.top_k"),
+        "input_documents": take_list(attributes, "reranker.input_documents", "document", read_document),
+        "embeddings": read_embeddings(attributes),
+        "tool": tool,
+        "prompts": read_prompts(attributes),
+    }
+
+
+def read_essentials(attributes: Attributes) -> Tree:
+    """Take what was asked and answered."""
     instructions, messages = read_input_messages(attributes)
     return {
         "input": read_value(attributes, "input", "gen_ai.tool.call.arguments", "traceloop.entity.input"),
@@ -25,12 +37,7 @@ def read_contents(attributes: Attributes, kind: Kind) -> Tree:
         "output_messages": _messages(attributes, "gen_ai.output.messages", "llm.output_messages"),
         "tool_definitions": read_definitions(attributes),
         "query": attributes.text("gen_ai.retrieval.query.text", "reranker.query"),
-        "top_k": attributes.count("gen_ai.retrieval.top_k", "reranker.top_k"),
         "documents": read_documents(attributes),
-        "input_documents": take_list(attributes, "reranker.input_documents", "document", read_document),
-        "embeddings": read_embeddings(attributes),
-        "tool": tool,
-        "prompts": read_prompts(attributes),
     }
 
 
