@@ -5,6 +5,7 @@ import json
 import pytest
 
 from callspan.cli import main
+from callspan.model.feedback import COMPONENT, Feedback
 from callspan.model.record import SpanRecord
 from callspan.model.span import ErrorFacts
 from callspan.model.usage import Usage
@@ -361,3 +362,12 @@ def test_what_holds_for_a_whole_trace_is_told_once(tmp_path, capsys):
     assert out.count("user ID     u-7") == 2
     assert out.count("tags        beta") == 2
     assert out.count("tier=gold, try=2") == 1
+
+
+def test_feedback_says_what_was_thought(tmp_path, capsys):
+    told = Feedback("helpful", "span", 0.5, "meh", "Too long.")
+    given = finished("evaluator", "feedback helpful", component=COMPONENT, feedback=told, parent_id=None)
+
+    assert "✓ evaluator:feedback feedback helpful 0.5 meh  1.50 s\n" in view(
+        capsys, write(tmp_path / "s.jsonl", [given])
+    )

@@ -12,6 +12,7 @@ import callspan
 from callspan.errors import ConfigurationError
 from callspan.exporters import ConsoleExporter
 from callspan.exporters.contract import Batch
+from callspan.model.feedback import COMPONENT, Feedback
 from callspan.model.resource import Resource
 from callspan.model.span import STATUS_ERROR, ErrorFacts, Span
 from callspan.model.usage import Usage
@@ -171,6 +172,15 @@ def test_what_has_a_parent_in_another_process_is_a_root_here():
     export(ConsoleExporter(screen), root(parent_id=0xFFFF, is_entry=True))
 
     assert screen.text == ("2023-11-14 22:13:20 · trace 5b8aa5a2 · shop · 1 span\n✓ agent plan  2.00 s\n\n")
+
+
+def test_feedback_says_what_was_thought():
+    screen = Screen()
+    told = Feedback("helpful", "trace", 0, "down")
+    given = finished("evaluator", "feedback helpful", component=COMPONENT, feedback=told, parent_id=None, is_entry=True)
+    export(ConsoleExporter(screen), given)
+
+    assert "✓ evaluator:feedback feedback helpful 0 down  1.50 s\n" in screen.text
 
 
 def test_what_ends_after_its_root_is_printed_when_it_ends():

@@ -72,7 +72,16 @@ def test_only_the_first_ten_bad_places_are_kept(tmp_path):
 
 
 def test_a_folder_with_rotated_and_packed_files(tmp_path):
-    for name in ("b.jsonl", "a.jsonl", "a.jsonl.1", "a.jsonl.2", "c.json", "notes.txt", "d.jsonl.bak"):
+    for name in (
+        "b.jsonl",
+        "a.jsonl",
+        "a.jsonl.1",
+        "a.jsonl.2",
+        "c.json",
+        "notes.txt",
+        "d.jsonl.bak",
+        "f.csv.card.json",
+    ):
         write(tmp_path / name, [finished("chain", name)])
     packed = write(tmp_path / "e", [finished("chain", "a.jsonl.3.gz")])
     (tmp_path / "a.jsonl.3.gz").write_bytes(gzip.compress(packed.read_bytes()))

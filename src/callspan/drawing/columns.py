@@ -40,7 +40,7 @@ def measure(shown: Iterable[Shown], terminal: Terminal) -> Columns:
     for part in shown:
         for node, depth in part.walk():
             row = node.span
-            name = f"{label(row, terminal)} {terminal.one_line(row.name)}"
+            name = f"{label(row, terminal)} {terminal.one_line(row.title)}"
             beyond = len(f"{terminal.glyphs.ellipsis}{depth} ") if depth > max_depth else 0
             left = max(left, min(depth, max_depth) * LEVEL_WIDTH + beyond + width_of(name) + 2)
             time = max(time, len(figures.duration(row.duration_ns)))

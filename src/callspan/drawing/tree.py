@@ -92,7 +92,9 @@ class TreePrinter:
         glyph, style = _mark(row, self._glyphs)
         room = self._terminal.width if self._columns.stacked else self._columns.left
         kind = self._terminal.cut(label(row, self._terminal), max(room - width_of(head) - 2, 0))
-        name = self._terminal.cut(self._terminal.one_line(row.name), max(room - width_of(head) - width_of(kind) - 3, 0))
+        name = self._terminal.cut(
+            self._terminal.one_line(row.title), max(room - width_of(head) - width_of(kind) - 3, 0)
+        )
         left: list[Piece] = [
             (head, "dim"),
             (glyph, style if wanted else "dim"),

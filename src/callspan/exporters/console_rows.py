@@ -50,6 +50,8 @@ def row_of(span: Span, resource: Resource) -> Row:
         tags=None,
         metadata=None,
         service=resource.service_name,
+        feedback_score=None if facts.feedback is None else facts.feedback.score,
+        feedback_label=None if facts.feedback is None else facts.feedback.label,
     )
 
 

@@ -18,7 +18,7 @@ from callspan.errors import ReadError
 
 MAX_LINE_BYTES: Final = 256 * 1024 * 1024
 _FIRST_BAD_KEPT: Final = 10
-_NAMES: Final = re.compile(r"(?P<stem>.+\.jsonl?)(?:\.(?P<number>\d{1,9}))?(?:\.gz)?")
+_NAMES: Final = re.compile(r"(?P<stem>.+(?<!\.card)\.jsonl?)(?:\.(?P<number>\d{1,9}))?(?:\.gz)?")
 _DAMAGED: Final = (EOFError, zlib.error, gzip.BadGzipFile)
 _GLOB: Final = re.compile(r"[*?\[]")
 _BOM: Final = b"\xef\xbb\xbf"
@@ -72,7 +72,8 @@ class Line(NamedTuple):
 def files_of(path: str | os.PathLike[str]) -> list[Path]:
     """Return the files to read: `path` itself, those that a glob finds, or those of a folder that hold spans by name.
 
-    In a folder these are `*.jsonl` and `*.json`, rotated ones (`*.jsonl.1`) and packed ones (`*.gz`) too; a file's
+    In a folder these are `*.jsonl` and `*.json`, rotated ones (`*.jsonl.1`) and packed ones (`*.gz`) too, but not the
+    cards of datasets (`*.card.json`); a file's
     rotated predecessors come before it, oldest first. Raises `ReadError` when `path` is missing or cannot be opened.
     """
     given = Path(path)

@@ -74,6 +74,12 @@ class Row:
         """How long the call took, in nanoseconds."""
         return self.end_time_unix_ns - self.start_time_unix_ns
 
+    @property
+    def title(self) -> str:
+        """The name; of feedback, with what was thought."""
+        score = None if self.feedback_score is None else f"{self.feedback_score:g}"
+        return " ".join(filter(None, (self.name, score, self.feedback_label)))
+
 
 class Fact(NamedTuple):
     """What an attribute tells: a fact, the rank of its name among those of the same fact, and how it is read.
