@@ -280,3 +280,18 @@ def test_a_cluster_needs_the_file_it_stands_in(tmp_path, capsys):
     command = ["export", str(spans), "--processes", "1", "--format", "jsonl", "--output", str(tmp_path / "out.jsonl")]
     assert main([*command, "--cluster", "1"]) == 1
     assert "--cluster needs --calls" in capsys.readouterr().err
+
+
+def test_an_answer_that_was_streamed_is_one_text(tmp_path):
+    streamed = {
+        "callspan.stream.chunks": 2,
+        "output.value": '["Sock", "rates"]',
+        "output.mime_type": "application/json",
+    }
+    listed = {"output.value": '["a", "b"]', "output.mime_type": "application/json"}
+    path = write_requests(tmp_path / "s.jsonl", foreign(streamed), foreign(listed, spanId="00000000000000aa"))
+
+    code, _ = export(path, tmp_path / "out.jsonl", "--format", "jsonl", "--kind", "chain")
+
+    assert code == 0
+    assert [line["answer"] for line in lines(tmp_path / "out.jsonl")] == ["Sockrates", '["a", "b"]']

@@ -11,6 +11,7 @@ from callspan.reading import names
 from callspan.reading.attributes import Attributes
 from callspan.reading.contents import read_essentials
 from callspan.reading.otlp import RawSpan, read_attributes
+from callspan.reading.texts import whole
 
 Tree = dict[str, Any]
 
@@ -41,6 +42,7 @@ class Example:
         told = read_essentials(attributes)
         if kind == "retriever" and told["query"] is None and isinstance(told["input"], str):
             told["query"] = told["input"]  # OpenInference keeps the query as the input
+        told["output"] = whole(told["output"], attributes.count(*names.CHUNKS))
         return cls(trace_id=raw.trace_id, span_id=raw.span_id, kind=kind, name=raw.name, facts={}, **told)
 
 

@@ -37,6 +37,7 @@ PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system")
 HOST: Final = ("llm.provider",)
 SYSTEM: Final = ("llm.system",)
 FIRST_CHUNK: Final = ("gen_ai.response.time_to_first_chunk",)
+CHUNKS: Final = ("callspan.stream.chunks",)
 COST: Final = ("callspan.cost.total", "llm.cost.total", "gen_ai.usage.cost")
 PROMPT_NAME: Final = ("gen_ai.prompt.name",)
 PROMPT_VERSION: Final = ("gen_ai.prompt.version", "llm.prompt_template.version")
@@ -144,7 +145,7 @@ def read_call(attributes: Attributes) -> Tree:
         "response": response,
         "retries": attributes.count("callspan.retries"),
         "time_to_first_chunk_s": attributes.number("gen_ai.response.time_to_first_chunk"),
-        "chunk_count": attributes.count("callspan.stream.chunks"),
+        "chunk_count": attributes.count(*CHUNKS),
         "dimensions": attributes.count("gen_ai.embeddings.dimension.count"),
     }
 

@@ -33,10 +33,22 @@ def text_of(record: SpanRecord, side: str) -> str:
     if messages:
         return "\n\n".join(f"{role}: {text}" if side == "in" else text for role, text in messages)
     if side == "in":
-        return record.query or ("" if record.input is None else show(record.input))
+        embedded = [show(one["text"]) for one in record.embeddings or () if one.get("text")]
+        return record.query or joined(*embedded) or ("" if record.input is None else show(record.input))
     if record.documents:
         return "\n".join(document_text(document) for document in record.documents)
-    return "" if record.output is None else show(record.output)
+    return "" if record.output is None else show(whole(record.output, record.chunk_count))
+
+
+def whole(output: Any, chunk_count: int | None) -> Any:
+    """Return the pieces of a streamed text as that text, and anything else as it is.
+
+    >>> whole(["Sock", "rates"], 2), whole(["a", "b"], None)
+    ('Sockrates', ['a', 'b'])
+    """
+    if chunk_count is None or not isinstance(output, list):
+        return output
+    return "".join(output) if output and all(isinstance(piece, str) for piece in output) else output
 
 
 def part_text(part: object) -> str:
