@@ -48,11 +48,11 @@ ARROWS: dict[str, set[str]] = {
     # the reading side
     "reading": GROUND | {"model"},
     "drawing": GROUND | {"reading", "model"},
-    "evaluation": GROUND | {"drawing", "reading", "model"},
-    "reports": GROUND | {"drawing", "reading", "model"},
+    "evaluation": GROUND | {"reading", "model"},
+    "reports": GROUND | {"reading", "model"},
     "prompts": GROUND | {"model"},
     "datasets": GROUND | {"reports", "reading", "model"},
-    "analysis": GROUND | {"evaluation", "drawing", "reading", "model"},
+    "analysis": GROUND | {"evaluation", "reading", "model"},
     "cli": GROUND
     | {
         "analysis",
@@ -65,6 +65,7 @@ ARROWS: dict[str, set[str]] = {
         "model",
         "pipeline",
         "exporters",
+        "__init__",  # what judges do is recorded as any other program is
     },
     "__main__": {"cli"},
     # what starts by itself

@@ -86,7 +86,7 @@ def test_a_judge_s_verdicts_stand_beside_the_spans_and_are_read_back(spans, ask,
     assert "toxicity by metadata.country" in out
     assert "below 0.8" in out
     assert "toxicity (rows) and people's helpful: 67% agree, kappa 0.40" in out
-    assert "3 of 3 verdicts to" in err
+    assert "3 verdicts recorded in" in err
     written = spans.with_name("spans.evaluations.jsonl")
     found = {record.span_id: record for record in load(written)}
     assert len(found) == 3  # the second run's verdicts have the same IDs
@@ -113,7 +113,7 @@ def test_nonsense_is_an_error_and_nothing_is_written_of_it(spans, ask, capsys):
         assert ask(server, spans, "--with", "toxicity") == 1
     out, err = capsys.readouterr()
     assert "3 x the judge's answer is no JSON object" in out
-    assert "0 of 0 verdicts" in err
+    assert "no verdict to record" in err
 
 
 def test_what_the_budget_does_not_allow_is_not_asked(spans, ask, capsys):

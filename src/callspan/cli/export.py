@@ -6,13 +6,14 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from callspan.cli.choosing import add_choice, selection_of, wishes_of
 from callspan.cli.progress import Progress
 from callspan.cli.report import add_input, open_database
 from callspan.drawing import figures
 from callspan.errors import CallspanError
-from callspan.model.kinds import KINDS, kind_of
+from callspan.model.kinds import kind_of
 from callspan.reading.files import LoadReport
 
 if TYPE_CHECKING:
@@ -50,26 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split", type=_share, default=0.0, metavar="SHARE", help="of conversations, into OUT's validation file"
     )
-    which = parser.add_argument_group("which calls")
-    which.add_argument("--kind", action="append", choices=KINDS, metavar="KIND", help="llm by default; or several")
-    which.add_argument("--feedback", metavar="COND", help="as in helpful, helpful>=0.5 or helpful=up (a label)")
-    which.add_argument("--conversation", metavar="ID", help="of this conversation")
-    which.add_argument("--prompt", metavar="NAME", help="made from this prompt template")
-    which.add_argument("--version", metavar="VERSION", help="of this version")
-    which.add_argument("--model", metavar="MODEL", help="answered by this model")
-    which.add_argument(
-        "--since", metavar="TIME", help="began then or later, as in 2026-11-01 or '2026-11-01 12:00', UTC"
-    )
-    which.add_argument("--until", metavar="TIME", help="began earlier")
-    which.add_argument(
-        "--calls", type=Path, metavar="FILE", help="these, as callspan clusters --calls or its page has written them"
-    )
-    which.add_argument(
-        "--cluster", metavar="NUMBER", help='with --calls, those of this cluster, or "problems" for all that go wrong'
-    )
-    failed = which.add_mutually_exclusive_group()
-    failed.add_argument("--errors", dest="failed", action="store_true", default=None, help="only those that failed")
-    failed.add_argument("--no-errors", dest="failed", action="store_false", help="only those that did not")
+    add_choice(parser, "llm by default")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -77,27 +59,13 @@ def run(arguments: argparse.Namespace) -> int:
     from callspan.reading.tables import import_arrow  # noqa: PLC0415
 
     import_arrow()
-    from callspan.datasets.selecting import Opinion, Selection, calls_in, examples  # noqa: PLC0415 - an extra
+    from callspan.datasets.selecting import examples  # noqa: PLC0415 - an extra
     from callspan.datasets.writing import write_dataset  # noqa: PLC0415
 
-    opinion = Opinion.parse(arguments.feedback) if arguments.feedback else None
-    if arguments.format == "preference" and (opinion is None or opinion.sign is None):
+    is_preference = arguments.format == "preference"
+    selection = selection_of(arguments, "llm", both_opinions=is_preference)
+    if is_preference and (selection.opinion is None or selection.opinion.sign is None):
         raise CallspanError('--format preference needs --feedback with a condition, as in --feedback "helpful>=1"')
-    if arguments.cluster is not None and arguments.calls is None:
-        raise CallspanError("--cluster needs --calls, the file in which callspan clusters --calls has put the clusters")
-    selection = Selection(
-        tuple(arguments.kind or ("llm",)),
-        opinion,
-        arguments.conversation,
-        arguments.prompt,
-        arguments.version,
-        arguments.model,
-        arguments.since,
-        arguments.until,
-        arguments.failed,
-        None if arguments.calls is None else calls_in(arguments.calls, arguments.cluster),
-        both_opinions=arguments.format == "preference",
-    )
     report = LoadReport()
     database = open_database(arguments, report)
     if database is None:
@@ -106,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         total = database.count(*selection.question())
         found = _watched(examples(database, selection), total)
         card = write_dataset(found, arguments.format, arguments.output, split=arguments.split, clean=_cleaner())
-    told = {"format": arguments.format, "made_of": arguments.paths, "chosen_by": _wishes(arguments), "calls": total}
+    told = {"format": arguments.format, "made_of": arguments.paths, "chosen_by": wishes_of(arguments), "calls": total}
     Path(f"{arguments.output}.card.json").write_text(card.as_json(told), encoding="utf-8", errors="replace")
     _say(card)
     return 0 if card.examples else 1
@@ -143,13 +111,6 @@ def _cleaner() -> Callable[[Example], int]:
         return int(facts.redacted_count)
 
     return clean
-
-
-def _wishes(arguments: argparse.Namespace) -> dict[str, Any]:
-    names = ("kind", "feedback", "conversation", "prompt", "version", "model", "since", "until", "failed", "where")
-    told = {name: getattr(arguments, name) for name in (*names, "cluster")}
-    told["calls"] = str(arguments.calls) if arguments.calls else None
-    return {name: value for name, value in told.items() if value is not None}
 
 
 def _say(card: Card) -> None:

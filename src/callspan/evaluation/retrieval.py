@@ -72,6 +72,7 @@ def _grades(relevant: Relevance) -> Mapping[str, float]:
     return relevant if isinstance(relevant, Mapping) else dict.fromkeys(relevant, 1.0)
 
 
+NOT_KNOWN: Final = "the relevant documents of this query are not known"
 _MEASURES: Final[dict[Measure, Callable[[Sequence[str], Relevance, int], float]]] = {
     "precision": precision_at_k,
     "recall": recall_at_k,
@@ -111,7 +112,7 @@ class RetrievalQuality:
         relevant = self.relevant
         known = relevant(subject.record) if callable(relevant) else relevant.get(subject.question)
         if known is None:
-            return Score(self.name, error="the relevant documents of this query are not known")
+            return Score(self.name, error=NOT_KNOWN)
         value = _MEASURES[self.measure](names_of(subject.record.documents), known, self.k)
         if math.isnan(value):
             return Score(self.name, error="no document is relevant to this query")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import itertools
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -80,7 +81,8 @@ async def evaluate_async(
 ) -> Evaluation:
     """Do what `evaluate` does, in a running event loop."""
     chosen = [as_evaluator(evaluator) for evaluator in evaluators]
-    return await _run_over(_pairs(records, chosen), limits, budget, cache, on_result)
+    pairs = _pairs(records, chosen)
+    return await evaluate_pairs_async(pairs, limits=limits, budget=budget, cache=cache, on_result=on_result)
 
 
 def evaluate_pairs(
@@ -90,30 +92,20 @@ def evaluate_pairs(
     budget: Budget | None = None,
     cache: str | os.PathLike[str] | None = None,
     on_result: Callable[[Result], None] | None = None,
-    client: Any = None,
 ) -> Evaluation:
-    """Do what `evaluate` does, where each evaluator has records of its own: those of its level.
-
-    client: an asynchronous one that is of no use afterwards; its connections are closed before their loop ends.
-    """
-
-    async def run() -> Evaluation:
-        try:
-            return await _run_over(pairs, limits, budget, cache, on_result)
-        finally:
-            if client is not None:
-                await client.close()
-
-    return asyncio.run(run())
+    """Do what `evaluate` does, where each evaluator has records of its own: those of its level."""
+    return asyncio.run(evaluate_pairs_async(pairs, limits=limits, budget=budget, cache=cache, on_result=on_result))
 
 
-async def _run_over(
+async def evaluate_pairs_async(
     pairs: Iterable[tuple[Subject, Evaluator]],
-    limits: Limits | None,
-    budget: Budget | None,
-    cache: str | os.PathLike[str] | None,
-    on_result: Callable[[Result], None] | None,
+    *,
+    limits: Limits | None = None,
+    budget: Budget | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    on_result: Callable[[Result], None] | None = None,
 ) -> Evaluation:
+    """Do what `evaluate_pairs` does, in a running event loop."""
     if cache is None:
         return await _Run(limits or Limits(), budget or Budget(), None, on_result).over(pairs)
     with closing(Verdicts(cache)) as verdicts:
@@ -216,9 +208,11 @@ async def _called(evaluator: Evaluator, subject: Subject) -> Score:
         found = await found
     score = score_of(found, evaluator.name)
     is_number = isinstance(score.score, int | float) and not isinstance(score.score, bool)
-    if score.error is not None and (score.score is not None or score.label is not None):
+    if score.error is not None:
         return replace(score, score=None, label=None)
-    if score.score is not None and not (is_number and score.score == score.score):
+    if score.score is None and not score.label and not score.explanation:
+        return replace(score, error="no verdict")
+    if score.score is not None and not (is_number and math.isfinite(score.score)):
         return replace(score, score=None, label=None, error=f"the score is {score.score!r}, not a number")
     return score
 

@@ -12,22 +12,28 @@ from callspan.evaluation.agreement import Agreement, agreement
 from callspan.evaluation.blame import suspects
 from callspan.evaluation.rates import Rate, disparity
 from callspan.evaluation.running import Evaluation, Result
+from callspan.model.feedback import COMPONENT
 from callspan.model.record import SpanRecord
-from callspan.reading.feedback import Candidate, GivenFeedback, Said, SpanIds, join_candidates
+from callspan.reading.feedback import Candidate, GivenFeedback, Said, SpanIds, join
+from callspan.reading.overview import Row
 
 Tree = dict[str, Any]
 
 _MOST_REASONS: Final = 3
 _METADATA: Final = "metadata."
 NO_VALUE: Final = "(none)"
+_NOT_PEOPLE: Final = frozenset({"code", "llm"})
+_GOOD: Final = frozenset(
+    ["up", "good", "yes", "ok", "pass", "passed", "correct", "right", "true", "helpful", "positive"]
+)
+_BAD: Final = frozenset(["down", "bad", "no", "fail", "failed", "incorrect", "wrong", "false", "unhelpful", "negative"])
 
 
-def sum_up(
-    evaluation: Evaluation, records: Sequence[SpanRecord], by: str | None = None, blame: str | None = None
-) -> Tree:
+def sum_up(evaluation: Evaluation, rows: Sequence[Row], by: str | None = None, *, has_suspects: bool = False) -> Tree:
     """Return plain data: `scores`, `groups`, `agreement`, `suspects`, and what it cost.
 
-    by: a column, as `group_of` knows them. blame: the beginning of the ID of the trace whose spans are ranked.
+    rows: of all spans and feedback. by: a column, as `group_of` knows them. has_suspects: rank the spans of the one
+    trace that was judged.
     """
     by_name: dict[str, list[Result]] = {}
     for result in evaluation.results:
@@ -35,8 +41,8 @@ def sum_up(
     return {
         "scores": [_score(name, results) for name, results in by_name.items()],
         "groups": [_groups(name, results, by) for name, results in by_name.items()] if by else [],
-        "agreement": [*_agreements(by_name, records)],
-        "suspects": [*_suspects(evaluation, records, blame)] if blame is not None else None,
+        "agreement": [*_agreements(by_name, rows)],
+        "suspects": [*_suspects(evaluation)] if has_suspects else None,
         "input_tokens": evaluation.input_tokens,
         "output_tokens": evaluation.output_tokens,
         "cost": evaluation.spent_cost or None,
@@ -104,34 +110,50 @@ def _groups(name: str, results: Iterable[Result], by: str) -> Tree:
     return {"name": name, "by": by, "groups": groups}
 
 
-def _agreements(by_name: Mapping[str, Sequence[Result]], records: Iterable[SpanRecord]) -> Iterator[Tree]:
+def _agreements(by_name: Mapping[str, Sequence[Result]], rows: Sequence[Row]) -> Iterator[Tree]:
     """Compare each evaluator with what people said of the same spans, by feedback of each name."""
-    said = _of_people(records, {_ids(result.record) for results in by_name.values() for result in results})
+    given = join(rows)
+    if all(one.annotator in _NOT_PEOPLE for one in given.given):
+        return
+    said = Said(given, (Candidate.of(row) for row in rows if row.component != COMPONENT))
     for name, results in by_name.items():
-        judged = {_ids(one.record): _word(one.score.passed) for one in results if one.score.passed is not None}
-        for feedback, given in said.items():
-            found = agreement(judged, given)
+        pairs: dict[str, list[tuple[Result, GivenFeedback]]] = {}
+        for result in results:
+            if result.score.error is None:
+                for one in said.of(_ids(result.record), result.record.conversation_id):
+                    if one.annotator not in _NOT_PEOPLE:
+                        pairs.setdefault(one.name, []).append((result, one))
+        for feedback, both in sorted(pairs.items()):
+            found = _compared(both)
             if found.count:
                 yield _agreement(name, feedback, found)
 
 
-def _of_people(records: Iterable[SpanRecord], judged: set[SpanIds]) -> dict[str, dict[SpanIds, str]]:
-    """Return what people said of the judged spans: good or bad, by the feedback's name and the span."""
-    given, spans, about = [], [], []
-    for record in records:
-        if (feedback := GivenFeedback.of_record(record)) is None:
-            spans.append(Candidate.of_record(record))
-            if _ids(record) in judged:
-                about.append(record)
-        elif feedback.annotator == "human":
-            given.append(feedback)
-    said = Said(join_candidates(given, spans), spans)
-    found: dict[str, dict[SpanIds, str]] = {}
-    for record in about if given else ():
-        for one in said.of(_ids(record), record.conversation_id):
-            if one.score is not None:
-                found.setdefault(one.name, {})[_ids(record)] = _word(one.score >= 0.5)
-    return found
+def _compared(both: Sequence[tuple[Result, GivenFeedback]]) -> Agreement:
+    """Compare labels where people use those of the judge, else "good" and "bad"; of several people, the newest."""
+    labels = {result.score.label for result, _ in both}
+    if any(said.label for _, said in both) and all(said.label in labels for _, said in both if said.label):
+        words = [(_ids(result.record), result.score.label, said.label) for result, said in both]
+    else:
+        words = [
+            (_ids(result.record), word(result.score.score, result.score.label), word(said.score, said.label))
+            for result, said in both
+        ]
+    return agreement(
+        {ids: judged for ids, judged, _ in words if judged}, {ids: people for ids, _, people in words if people}
+    )
+
+
+def word(score: float | None, label: str | None) -> str | None:
+    """Return "good" or "bad" for what was said; None where that cannot be told.
+
+    >>> word(0.5, None), word(None, "Down"), word(None, "blue")
+    ('good', 'bad', None)
+    """
+    if score is not None:
+        return "good" if score >= 0.5 else "bad"
+    told = (label or "").strip().casefold()
+    return "good" if told in _GOOD else "bad" if told in _BAD else None
 
 
 def _agreement(name: str, feedback: str, found: Agreement) -> Tree:
@@ -145,9 +167,9 @@ def _agreement(name: str, feedback: str, found: Agreement) -> Tree:
     }
 
 
-def _suspects(evaluation: Evaluation, records: Iterable[SpanRecord], blame: str) -> Iterator[Tree]:
-    spans = [record for record in records if record.feedback is None and record.trace_id.startswith(blame)]
-    for suspect in suspects(spans, evaluation):
+def _suspects(evaluation: Evaluation) -> Iterator[Tree]:
+    spans = {_ids(result.record): result.record for result in evaluation.results}
+    for suspect in suspects([*spans.values()], evaluation):
         yield {
             "trace_id": suspect.record.trace_id,
             "span_id": suspect.record.span_id,
@@ -160,10 +182,6 @@ def _suspects(evaluation: Evaluation, records: Iterable[SpanRecord], blame: str)
 
 def _ids(record: SpanRecord) -> SpanIds:
     return record.trace_id, record.span_id
-
-
-def _word(is_good: bool | None) -> str:  # noqa: FBT001 - what it is about
-    return "good" if is_good else "bad"
 
 
 def _finite(value: float) -> float | None:

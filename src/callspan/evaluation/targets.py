@@ -1,55 +1,98 @@
-"""What is judged at each level: spans, the roots of traces, the last turns of conversations."""
+"""Who judges what: spans of the right kinds, the roots of traces, the last turns of conversations."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from callspan.evaluation.scores import Level
+from callspan.evaluation.scores import Evaluator
 from callspan.evaluation.subjects import Subject
-from callspan.model.record import SpanRecord
-from callspan.reading.trees import build_traces
+from callspan.model.feedback import COMPONENT as FEEDBACK
+from callspan.reading.conversations import conversations_of
+from callspan.reading.feedback import Joined, SpanIds
+from callspan.reading.overview import Row
+from callspan.reading.rows import records_of
+from callspan.reading.trees import Trace, build_traces
+
+Pair = tuple[Subject, Evaluator]
 
 
-class Targets:
-    """The spans of some files, sorted so that each level can be asked for. Feedback and evaluations are left out."""
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """An evaluator, and the kinds of spans that it is for; None is every kind."""
 
-    def __init__(self, records: Iterable[SpanRecord]) -> None:
-        """Take the records in; all are held in memory."""
-        traces = build_traces(record for record in records if record.feedback is None)
-        self._traces = [[node.span for node, _ in trace.walk()] for trace in traces]
-
-    def at(self, level: Level, kinds: Sequence[str] = ("llm",), trace_prefix: str = "") -> list[Subject]:
-        """Return what an evaluator of this level judges, by start time.
-
-        kinds: of the spans, at the level of spans; empty for all. A framework's call of a model that has the provider's
-        own call below it is the same call and is left out. trace_prefix: only traces whose ID begins so.
-        """
-        traces = [spans for spans in self._traces if spans[0].trace_id.startswith(trace_prefix)]
-        if level == "conversation":
-            return _last_turns(traces)
-        if level == "trace":
-            return [Subject(spans[0], spans) for spans in traces]
-        return [
-            Subject(span, spans)
-            for spans in traces
-            for span in spans
-            if not kinds or (span.kind in kinds and not span.usage_below)
-        ]
+    evaluator: Evaluator
+    kinds: frozenset[str] | None = None
 
 
-def _last_turns(traces: Sequence[Sequence[SpanRecord]]) -> list[Subject]:
-    """Return the last turn of each conversation, with all its turns: the outermost span of each trace in it."""
-    turns: dict[str, list[tuple[SpanRecord, Sequence[SpanRecord]]]] = {}
-    for spans in traces:
-        seen: dict[tuple[str, int | None], SpanRecord] = {}
-        for span in spans:
-            if span.conversation_id is not None:
-                seen.setdefault((span.conversation_id, span.step), span)
-        for (conversation_id, _), span in seen.items():
-            turns.setdefault(conversation_id, []).append((span, spans))
-    found = []
-    for told in turns.values():
-        told.sort(key=lambda turn: turn[0].start_time_unix_ns)
-        last, spans = told[-1]
-        found.append(Subject(last, spans, [turn for turn, _ in told]))
-    return found
+class Plan:
+    """Works out on rows who judges what; the records are read, trace by trace, when they are judged.
+
+    `total` is how many verdicts there will be. A trace is judged where one of its spans is chosen, a conversation where
+    one of its spans is. With `only_roots`, evaluators of spans judge the roots of traces, whatever their kind. Where
+    kinds are named, a framework's call that has the provider's own call below it is the same call, and is left out.
+    """
+
+    def __init__(
+        self,
+        rows: Iterable[Row],
+        wishes: Sequence[Wish],
+        is_chosen: Callable[[Row], bool] = lambda _: True,
+        *,
+        only_roots: bool = False,
+    ) -> None:
+        """Look at all rows, once."""
+        known: dict[SpanIds, Row] = {
+            (row.trace_id, row.span_id): row for row in rows if row.component != FEEDBACK and row.feedback_name is None
+        }
+        self._by_span = [wish for wish in wishes if wish.evaluator.level == "span"]
+        self._by_trace = [wish.evaluator for wish in wishes if wish.evaluator.level == "trace"]
+        self._by_conversation = [wish.evaluator for wish in wishes if wish.evaluator.level == "conversation"]
+        self._is_chosen, self._only_roots = is_chosen, only_roots
+        self._traces: list[tuple[Trace[Row], dict[str, list[Evaluator]]]] = []
+        chats: set[str] = set()
+        for trace in build_traces(known.values()):
+            chosen = self._chosen_of(trace)
+            chats.update(row.conversation_id for row in chosen if row.conversation_id is not None)
+            wanted = self._wanted(trace, chosen)
+            if wanted:
+                self._traces.append((trace, wanted))
+        self._chats = [row for row in known.values() if self._by_conversation and row.conversation_id in chats]
+        self.total = sum(len(judges) for _, wanted in self._traces for judges in wanted.values())
+        self.total += len({row.conversation_id for row in self._chats}) * len(self._by_conversation)
+
+    def _chosen_of(self, trace: Trace[Row]) -> list[Row]:
+        nodes = trace.roots if self._only_roots else [node for node, _ in trace.walk()]
+        return [node.span for node in nodes if self._is_chosen(node.span)]
+
+    def _wanted(self, trace: Trace[Row], chosen: Sequence[Row]) -> dict[str, list[Evaluator]]:
+        wanted: dict[str, list[Evaluator]] = {}
+        twice = {
+            node.span.span_id
+            for node, _ in trace.walk()
+            if node.span.kind == "llm" and any(child.span.kind == "llm" for child in node.children)
+        }
+        for row in chosen:
+            judges = [
+                wish.evaluator
+                for wish in self._by_span
+                if self._only_roots or wish.kinds is None or (row.kind in wish.kinds and row.span_id not in twice)
+            ]
+            if judges:
+                wanted[row.span_id] = judges
+        if chosen and self._by_trace:
+            wanted.setdefault(trace.roots[0].span.span_id, []).extend(self._by_trace)
+        return wanted
+
+    def pairs(self) -> Iterator[Pair]:
+        """Yield every subject with each of its evaluators: traces in their order, then conversations."""
+        records = records_of(node.span for trace, _ in self._traces for node, _ in trace.walk())
+        for trace, wanted in self._traces:
+            spans = [record for record in [next(records) for _ in trace.walk()] if record is not None]
+            for span in spans:
+                for evaluator in wanted.get(span.span_id, ()):
+                    yield Subject(span, spans), evaluator
+        for conversation in conversations_of(self._chats, Joined()) if self._chats else ():
+            turns = [turn.root for turn in conversation.turns]
+            for evaluator in self._by_conversation if turns else ():
+                yield Subject(turns[-1], conversation.turns[-1].spans, turns), evaluator

@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from callspan.evaluation.scores import Level, Score
 from callspan.evaluation.subjects import Reference, Subject, expected_of, plain_text, subject_of
 from callspan.model.record import SpanRecord
 
 Vector = Sequence[float]
+NO_ANSWER: Final = "no expected answer for this record"
 _WORD = re.compile(r"\w+")
 
 
@@ -42,7 +43,7 @@ class _AgainstReference:
         subject = subject_of(record)
         expected = expected_of(self.expected, subject)
         if expected is None:
-            return Score(self.name, error="no expected answer for this record")
+            return Score(self.name, error=NO_ANSWER)
         return self.compare(subject.answer, plain_text(expected))
 
 

@@ -119,6 +119,20 @@ class Candidate(NamedTuple):
     metadata: str | None
 
     @classmethod
+    def of(cls, row: Row) -> Candidate:
+        """Read a row."""
+        return cls(
+            row.trace_id,
+            row.span_id,
+            row.parent_id,
+            row.start_time_unix_ns,
+            row.conversation_id,
+            row.step,
+            row.tags,
+            row.metadata,
+        )
+
+    @classmethod
     def of_record(cls, record: SpanRecord) -> Candidate:
         """Read a whole record."""
         return cls(
@@ -189,20 +203,7 @@ def join(rows: Iterable[Row]) -> Joined:
     """Join the feedback among the rows with the spans among them."""
     known = list(rows)
     given = [GivenFeedback.of(row) for row in known if row.feedback_name is not None]
-    spans = (
-        Candidate(
-            row.trace_id,
-            row.span_id,
-            row.parent_id,
-            row.start_time_unix_ns,
-            row.conversation_id,
-            row.step,
-            row.tags,
-            row.metadata,
-        )
-        for row in known
-        if row.component != COMPONENT
-    )
+    spans = (Candidate.of(row) for row in known if row.component != COMPONENT)
     return join_candidates(given, spans)
 
 
