@@ -25,12 +25,14 @@ from callspan.pipeline.costs import Costs
 from callspan.pipeline.counters import FlushResult, Stats
 from callspan.pipeline.gate import Gate
 from callspan.pipeline.limits import Limiter
+from callspan.pipeline.measuring import Measuring
 from callspan.pipeline.metrics import Metrics
 from callspan.pipeline.roots import RootFlush
 from callspan.pipeline.tokens import TokenCounter
 from callspan.pipeline.worker import Pipeline
 from callspan.policy import Limits, Price, Processor, Redaction, Replace, SampleRates
 from callspan.recording.clock import Clock
+from callspan.recording.measuring import MeasuringRecorder
 from callspan.recording.otel import quiet
 from callspan.recording.recorder import Recorder
 from callspan.recording.sampling import bound_of, rules_of
@@ -79,6 +81,8 @@ class Runtime:
     def _build(self, wanted: settings.Settings) -> tuple[Pipeline, Recorder]:
         exporters = [registry.make(given, f"exporters[{index}]") for index, given in enumerate(wanted.exporters)]
         clock = Clock()
+        metrics = Metrics("genai" if wanted.metrics == "all" else wanted.metrics) if wanted.metrics else None
+        measuring = Measuring(metrics, quiet) if metrics is not None and wanted.metrics == "all" else None
         pipeline = Pipeline(
             exporters,
             resources.describe(wanted.service_name, dict(wanted.resource)),
@@ -86,15 +90,19 @@ class Runtime:
             limiter=Limiter(wanted.limits),
             processors=wanted.processors,
             measures=_measures(wanted),
-            metrics=Metrics(wanted.metrics) if wanted.metrics else None,
+            metrics=metrics,
+            measuring=measuring,
             quiet=quiet,
             every_interval=clock.anchor,
             spool=wanted.spool,
         )
         sink = pipeline.offer if wanted.flush_on == "never" else _delivering_roots(pipeline)
         rates = wanted.sample_rate
-        rate = rates.default if isinstance(rates, SampleRates) else rates
-        recorder = Recorder(sink, bound_of(rate), clock, rules=rules_of(rates))
+        bound = bound_of(rates.default if isinstance(rates, SampleRates) else rates)
+        if measuring is None:
+            recorder = Recorder(sink, bound, clock, rules=rules_of(rates))
+        else:
+            recorder = MeasuringRecorder(sink, measuring.offer, measuring.is_wanted, bound, clock, rules_of(rates))
         if wanted.is_default_exporter:
             path = getattr(exporters[0], "path", None)
             say_once(f"callspan: writing spans to {path}; look at them with: callspan view {_shown(path)}")
@@ -218,7 +226,7 @@ def configure(
     processors: Iterable[Processor] = (),
     estimate_tokens: bool | None = None,
     costs: bool | Mapping[str, Price] | None = None,
-    metrics: Literal["genai", "genai-1.41"] | bool = True,
+    metrics: Literal["genai", "genai-1.41", "all"] | bool = True,
     resource: Mapping[str, Any] | None = None,
     flush_on: Literal["root", "never"] | None = None,
     flush_on_sigterm: bool | None = None,
@@ -244,7 +252,7 @@ def configure(
     processors: functions that get every finished span, in the worker, and return it, or None to drop it.
     estimate_tokens: True to count tokens where a provider reports none; else `CALLSPAN_ESTIMATE_TOKENS`, else False.
     costs: True to add what calls cost, by `genai-prices`, or first by your prices; else `CALLSPAN_COSTS`, else False.
-    metrics: the conventions by which metrics go to OpenTelemetry's `MeterProvider`, if there is one; False for none.
+    metrics: the conventions of metrics for OpenTelemetry's `MeterProvider`; "all": of unsampled traces, too; or False.
     resource: attributes of this process, beside those of `OTEL_RESOURCE_ATTRIBUTES`.
     flush_on: "root" to deliver at the end of each root span, on its thread, for two seconds at most: where processes
         are frozen then; else `CALLSPAN_FLUSH_ON`, else "root" on AWS Lambda and Google Cloud Run, "never" elsewhere.

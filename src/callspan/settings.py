@@ -38,7 +38,7 @@ class Settings:
     processors: tuple[Processor, ...] = ()
     estimate_tokens: bool = False
     costs: bool | Mapping[str, Price] = False
-    metrics: Literal["genai", "genai-1.41"] | None = "genai"
+    metrics: Literal["genai", "genai-1.41", "all"] | None = "genai"
     resource: Mapping[str, Any] = field(default_factory=dict)
     flush_on: FlushOn = "never"
     flush_on_sigterm: bool = False
@@ -180,14 +180,16 @@ def _costs(given: Any, env: Environment) -> bool | dict[str, Price]:
     return {**given}
 
 
-def _metrics(given: Any) -> Literal["genai", "genai-1.41"] | None:
+def _metrics(given: Any) -> Literal["genai", "genai-1.41", "all"] | None:
     if given is True or given == "genai":
         return "genai"
     if given == "genai-1.41":
         return "genai-1.41"
+    if given == "all":
+        return "all"
     if given is False:
         return None
-    raise ConfigurationError("metrics", given, 'give "genai", "genai-1.41" or False')
+    raise ConfigurationError("metrics", given, 'give "genai", "genai-1.41", "all" or False')
 
 
 def _processors(given: Any) -> tuple[Processor, ...]:

@@ -243,6 +243,23 @@ class Call:
         )
 
 
+class MeasuredCall(Call):
+    """A model call that is not recorded, and measured all the same."""
+
+    __slots__ = ()
+
+    def finish(self, value: Any) -> None:
+        """Close the call with what is told of model and usage in what it returned."""
+        end_ns = self.span.start_ns + self._recorder.ticks() - self.span._ticks  # noqa: SLF001
+        self.leave()
+        try:
+            if not self.span.end_ns and value is not None:
+                self.span.output = self._recorder.freeze(self.span, "output", value)
+            self._recorder.seal(self.span, end_ns)
+        except Exception as error:  # noqa: BLE001
+            guard.note("measuring a call", error)
+
+
 class UnsampledCall(Call):
     """The root of a trace that is not recorded: current, so that everything below knows, and nothing else."""
 

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from callspan.capture import scopes, spans  # noqa: F401 - or a signal handler finds them half loaded at their first use
-from callspan.capture.call import Call, UnsampledCall
+from callspan.capture.call import Call, MeasuredCall, UnsampledCall
 from callspan.capture.switch import switch
 from callspan.guard import guard
+from callspan.model.measured import MeasuredSpan
 from callspan.model.span import InertSpan, Span
+from callspan.recording.measuring import model_given
 from callspan.recording.otel import SPAN_KEY, SUPPRESS_KEY, Context, get_context, set_context
 from callspan.recording.recorder import Opened, Recorder, account
 from callspan.recording.sites import Site
@@ -27,6 +29,7 @@ def make_call(kind: type[Call], recorder: Recorder, opened: Opened) -> Call:
 def opener(recorder: Recorder) -> Callable[[Site, tuple[Any, ...], dict[str, Any]], Call | None]:
     """Return the function that opens calls of decorated functions for one recorder."""
     open_span, ticks, clock, new_call = recorder.open, recorder.ticks, recorder.clock, Call.__new__
+    is_plain = type(recorder) is Recorder  # else a call that is left out may have to be measured
 
     def open_call(site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
         """Open a call and make it current; None when nothing is recorded and nothing has to be current for it."""
@@ -36,15 +39,14 @@ def opener(recorder: Recorder) -> Callable[[Site, tuple[Any, ...], dict[str, Any
                 if current.get(SUPPRESS_KEY):
                     return None
                 parent = current.get(SPAN_KEY)
-                if type(parent) is InertSpan and parent.trace_id:
+                if type(parent) is InertSpan and is_plain and parent.trace_id:
                     return None
             opened = open_span(site, current)
             if opened is None:
                 return None
             span, own, outer = opened
-            if type(span) is InertSpan:
-                set_context(own)
-                return make_call(UnsampledCall, recorder, opened)
+            if type(span) is not Span:
+                return _open_unrecorded(recorder, opened, site, args, kwargs)
             if site.select_input is not None:
                 _select_input(recorder, span, site, args, kwargs)
             elif site.capture_input:
@@ -85,6 +87,8 @@ def block_opener(recorder: Recorder) -> Callable[..., Call | None]:
             if around is not None:
                 opened = opened[0], opened[1], get_context()  # which is to be current again afterwards
             span, own, _ = opened
+            if type(span) is MeasuredSpan:
+                return _measured(opened, given)
             call = make_call(UnsampledCall if type(span) is InertSpan else Call, recorder, opened)
             if type(span) is Span:
                 if given is not None:
@@ -97,6 +101,28 @@ def block_opener(recorder: Recorder) -> Callable[..., Call | None]:
         return call
 
     return open_block
+
+
+def _open_unrecorded(
+    recorder: Recorder, opened: Opened, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Call:
+    """Make a call current that leaves no span: one that is measured, or one that says only that nothing is recorded."""
+    if type(opened[0]) is MeasuredSpan:
+        return _measured(opened, model_given(site, args, kwargs))
+    set_context(opened[1])
+    return make_call(UnsampledCall, recorder, opened)
+
+
+def _measured(opened: Opened, given: Any) -> Call:
+    """Make a call current of which only the metrics will tell."""
+    span, own, _ = opened
+    measurer: Recorder = span._recording  # noqa: SLF001 - the recorder is the other half of a span
+    if given is not None:
+        span.input = measurer.freeze(span, "input", given)
+    call = make_call(MeasuredCall, measurer, opened)
+    measurer.start(span)
+    set_context(own)
+    return call
 
 
 def turn_on(recorder: Recorder) -> None:

@@ -109,4 +109,4 @@ def current_span() -> Span | InertSpan:
     except Exception as error:  # noqa: BLE001
         guard.note("finding the current span", error)
         return NO_SPAN
-    return found if type(found) is Span or type(found) is InertSpan else NO_SPAN
+    return found if isinstance(found, Span | InertSpan) else NO_SPAN

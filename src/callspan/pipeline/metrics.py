@@ -49,10 +49,17 @@ class Metrics:
         except Exception as error:  # noqa: BLE001 - a foreign provider
             guard.note("recording metrics", error)
 
+    def is_wanted(self) -> bool:
+        """Return whether anybody has set up a provider; asked on the caller's thread, too. Never raises."""
+        try:
+            return _provider() is not None
+        except Exception as error:  # noqa: BLE001 - foreign code
+            guard.note("looking for a provider of meters", error)
+            return False
+
     def _has_meter(self) -> bool:
-        metrics = sys.modules.get("opentelemetry.metrics")  # whoever has set a provider has imported it
-        provider: Any = metrics.get_meter_provider() if metrics is not None else None
-        if provider is None or type(provider).__name__ in ("_ProxyMeterProvider", "NoOpMeterProvider"):
+        provider = _provider()
+        if provider is None:
             return False
         if provider is not self._provider:
             self._provider, self._instruments = provider, {}
@@ -123,6 +130,13 @@ class Metrics:
     def _keep(self, name: str, make: Callable[[str], Any]) -> Any:
         made = self._instruments[name] = make(name)
         return made
+
+
+def _provider() -> Any:
+    """Return the provider that is set up; None for those of the interface, which do nothing."""
+    metrics = sys.modules.get("opentelemetry.metrics")  # whoever has set a provider has imported it
+    provider: Any = metrics.get_meter_provider() if metrics is not None else None
+    return None if type(provider).__name__ in ("_ProxyMeterProvider", "NoOpMeterProvider") else provider
 
 
 def _make_histogram(meter: Any, unit: str, buckets: Sequence[float], name: str) -> Any:

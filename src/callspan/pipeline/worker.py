@@ -20,6 +20,7 @@ from callspan.pipeline.gate import Gate
 from callspan.pipeline.lane import BATCH_SPANS
 from callspan.pipeline.lanes import Lanes
 from callspan.pipeline.limits import Limiter
+from callspan.pipeline.measuring import Measuring
 from callspan.pipeline.metrics import Metrics
 from callspan.pipeline.processors import process
 from callspan.pipeline.progress import Progress
@@ -55,6 +56,7 @@ class Pipeline:
         processors: Sequence[Processor] = (),
         measures: Sequence[Callable[[Span], object]] = (),
         metrics: Metrics | None = None,
+        measuring: Measuring | None = None,
         quiet: Callable[[], AbstractContextManager[object]] = nullcontext,
         every_interval: Callable[[], None] | None = None,
         max_spans: int = 100_000,
@@ -67,6 +69,9 @@ class Pipeline:
         self._processors = tuple(processors)
         self._measures = tuple(measures)
         self._metrics = metrics
+        self._measuring = measuring
+        if measuring is not None:
+            measuring.attend = self._attend
         clean = self._gate.clean_resource(resource)
         self.buffer = Buffer(self._attend, max_spans, max_bytes)
         self.lanes = Lanes(exporters, clean, quiet, max_spans, max_bytes, spool, self._gate, self._waiting_bytes)
@@ -99,6 +104,8 @@ class Pipeline:
         """Start over in a child: the parent still has, and delivers, what was waiting."""
         self.buffer.reset()
         self.lanes.reset()
+        if self._measuring is not None:
+            self._measuring.reset()
         self._prepare()
 
     # -- the worker ------------------------------------------------------------------------------------------------
@@ -138,12 +145,17 @@ class Pipeline:
         while not self._is_closed:
             self._worker.wait(_INTERVAL_S)
             self.step()
+            self._measure()
             self._tend_spool()
             if self._every_interval is not None:
                 self._every_interval()
             self._warn_of_overflow()
             self.lanes.warn()
             guard.log()
+
+    def _measure(self) -> None:
+        if self._measuring is not None:
+            self._measuring.record()
 
     def _warn_of_overflow(self) -> None:
         """Warn of what was dropped, unless there is a lane that has a better reason to give."""
@@ -210,6 +222,7 @@ class Pipeline:
     def flush(self, timeout_s: float, stall_s: float | None = None) -> FlushResult:
         """Wait as `settle` does, and say what was lost since the last flush."""
         remaining = self.settle(timeout_s, stall_s)
+        self._measure()
         errors = self.lanes.tell(self.buffer.dropped, remaining)
         return FlushResult(ok=not remaining and not errors, remaining=remaining, errors=errors)
 

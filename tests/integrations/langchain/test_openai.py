@@ -142,3 +142,21 @@ def test_with_both_in_a_stream_of_events(spans, base_url, both):
     assert told.response["request_id"].startswith("req_")
     assert told.usage.output_tokens > 0
     assert told.time_to_first_chunk_s > 0
+
+
+def test_what_sampling_leaves_out_is_measured_once_by_the_call_of_the_provider(monkeypatch, base_url, both):
+    from opentelemetry import metrics as otel_metrics
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader])
+    monkeypatch.setattr(otel_metrics, "get_meter_provider", lambda: provider)
+    callspan.configure(exporters=["memory"], metrics="all", sample_rate=0)
+    answer = chat(base_url).invoke("What is a span?")
+    assert callspan.flush(5).ok
+    scopes = reader.get_metrics_data().resource_metrics[0].scope_metrics
+    points = {metric.name: list(metric.data.data_points) for metric in scopes[0].metrics}
+    (seconds,) = points["gen_ai.client.inference.duration"]
+    (tokens,) = points["gen_ai.client.inference.operation.input_tokens"]
+    assert (seconds.count, tokens.sum) == (1, answer.usage_metadata["input_tokens"])

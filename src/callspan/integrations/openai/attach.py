@@ -173,7 +173,7 @@ def open_exchange(
     if call is None:
         return None
     exchange = Exchange(call, endpoint, options)
-    if type(call.span) is Span:
+    if isinstance(call.span, Span):
         exchange.describe(client, body, prompts)
         if endpoint.can_tell_usage and OPTIONS["stream_usage"] == "inject":
             args, kwargs = _ask_for_usage(exchange, options, args, kwargs)

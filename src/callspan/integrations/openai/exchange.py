@@ -70,7 +70,7 @@ class Exchange:
             self._base_url = own.get("_base_url", "")
             self._is_azure = "_api_version" in own
             parent = call.parent
-            if type(parent) is Span and parent.kind == span.kind and span.provider_call is None:
+            if isinstance(parent, Span) and parent.kind == span.kind and span.provider_call is None:
                 self._parent = parent
             if type(given) is dict:
                 model, count = given.get("model"), given.get("n")
@@ -89,7 +89,7 @@ class Exchange:
     def fail(self, error: BaseException) -> None:
         """End the call by what the client raised: for the request, or for an answer that it could not make sense of."""
         call = self._let_go()
-        if type(call.span) is Span:
+        if isinstance(call.span, Span):
             try:
                 if self._http_response is not None:
                     self._keep(call.span, self._http_response, None)
@@ -103,7 +103,7 @@ class Exchange:
     def settle(self, result: Any) -> None:
         """End the call with what the client returns; that of a stream ends when the stream does."""
         call, is_open = self._let_go(), False
-        if type(call.span) is Span:
+        if isinstance(call.span, Span):
             try:
                 is_open = self._receive(call, result)
             except Exception as error:  # noqa: BLE001
