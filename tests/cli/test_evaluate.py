@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-import callspan
 from callspan.cli import main
 from callspan.model.feedback import COMPONENT, Feedback
 from callspan.reading import load
@@ -195,21 +190,3 @@ def test_secrets_in_explanations_do_not_leave(spans, ask):
     with serve(lambda number, request: verdict("toxic", f"it said {secret}")) as server:
         ask(server, spans, "--with", "toxicity")
     assert secret not in spans.with_name("spans.evaluations.jsonl").read_text()
-
-
-def test_what_judges_are_asked_is_traced_under_a_name_of_their_own(spans, tmp_path, monkeypatch):
-    for name in [name for name in os.environ if name.startswith(("CALLSPAN_", "OTEL_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("OPENAI_API_KEY", "k")
-    monkeypatch.setenv("PYTHONPATH", str(Path(callspan.__file__).parents[1]))
-    command = ["evaluate", str(spans), "--with", "toxicity"]
-    started = ["-m", "callspan", "run", "--service-name", "judges", "--", sys.executable, "-m", "callspan", *command]
-    with serve(judge_by("idiot")) as server:
-        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-        done = subprocess.run(
-            [sys.executable, *started], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
-        )
-    assert done.returncode == 0, done.stderr
-    asked = list(load(tmp_path / ".callspan"))
-    assert [record.kind for record in asked] == ["llm"] * 3
-    assert {record.resource["service.name"] for record in asked} == {"judges"}
