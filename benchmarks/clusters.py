@@ -42,7 +42,7 @@ def main() -> None:
     started, cpu = time.perf_counter(), time.process_time()
     found = find_problems(points, vectors)
     print(f"{count:,} calls, {len(found.clusters)} clusters: {time.perf_counter() - started:.0f} s", end=", ")
-    print(f"{time.process_time() - cpu:.0f} s of processor time, worst: {found.clusters[0].terms}")
+    print(f"{time.process_time() - cpu:.0f} s of processor time, worst: lift {found.clusters[0].lift.value:.1f}")
     print(f"adjusted Rand index: {adjusted_rand_score(topics, found.labels):.2f}")
     started, cpu = time.perf_counter(), time.process_time()
     size = len(clusters_page(points, found, vectors))

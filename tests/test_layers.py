@@ -48,11 +48,11 @@ ARROWS: dict[str, set[str]] = {
     # the reading side
     "reading": GROUND | {"model"},
     "drawing": GROUND | {"reading", "model"},
-    "evaluation": GROUND | {"reading", "model"},
-    "reports": GROUND | {"reading", "model"},
+    "evaluation": GROUND | {"drawing", "reading", "model"},
+    "reports": GROUND | {"drawing", "reading", "model"},
     "prompts": GROUND | {"model"},
     "datasets": GROUND | {"reports", "reading", "model"},
-    "analysis": GROUND | {"evaluation", "reading", "model"},
+    "analysis": GROUND | {"evaluation", "drawing", "reading", "model"},
     "cli": GROUND
     | {
         "analysis",

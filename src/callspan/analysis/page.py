@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from callspan.analysis.clustering import layout
 from callspan.analysis.points import Point, Verdict
 from callspan.analysis.problems import Cluster, Findings
+from callspan.drawing.script import for_script
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +40,7 @@ def clusters_page(points: Sequence[Point], findings: Findings, vectors: Matrix) 
         "verdicts": sorted({word for point in points for verdict in point.verdicts for word in _words(verdict)}),
     }
     template = files("callspan.analysis").joinpath("clusters.html").read_text("utf-8")
-    return template.replace("__DATA__", _for_script(data))
+    return template.replace("__DATA__", for_script(data))
 
 
 def summary_of(points: Sequence[Point], findings: Findings, shown: int) -> str:
@@ -112,9 +112,3 @@ def _point(point: Point, label: int, place: Sequence[float], most: int) -> dict[
 def _finite(value: float) -> float | None:
     """Return a number that JSON knows; None stands for an infinite one."""
     return value if math.isfinite(value) else None
-
-
-def _for_script(data: Any) -> str:
-    """Write data so that nothing in it can end the script element it stands in."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026").replace("\u2028", "\\u2028")

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from callspan.cli import clusters, evaluate, export, prompts, replay, report, run, view
+from callspan.cli import clusters, compare, evaluate, export, prompts, replay, report, run, view
 from callspan.errors import CallspanError, ReadError
 from callspan.version import VERSION
 
@@ -35,6 +35,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "view": view,
     "report": report,
     "evaluate": evaluate,
+    "compare": compare,
     "clusters": clusters,
     "export": export,
     "prompts": prompts,

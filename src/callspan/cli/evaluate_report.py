@@ -117,3 +117,33 @@ def _print_rows(terminal: Terminal, head: Sequence[str], rows: Sequence[Sequence
         cells = [(pad(terminal.cut(row[0], widths[0]), widths[0]), style)]
         cells += [("  " + pad_left(row[number], widths[number]), style) for number in columns[1:]]
         terminal.print(cells)
+
+
+def print_comparison(told: Tree, terminal: Terminal) -> None:
+    """Print the figures of `callspan compare`."""
+    for name in ("a", "b"):
+        text = terminal.one_line(f"{name.upper()}: {told['sides'][name]}")
+        terminal.print([(terminal.cut(text, terminal.width), "bold")])
+    terminal.print()
+    heads = ("", "pairs", "A", "B", "B - A", "range", "p", "better", "worse")
+    _print_rows(terminal, heads, [_comparison_row(row) for row in told["scores"]])
+    if told["answer_errors"]:
+        terminal.print([(f"{figures.things(told['answer_errors'], 'answer')} failed", "red")])
+    if told["tokens"]:
+        terminal.print([(f"{told['tokens']:,} tokens", "dim")])
+
+
+def _comparison_row(row: Tree) -> tuple[str, ...]:
+    if not row["count"]:
+        return (row["name"], "0", *[""] * 7)
+    return (
+        row["name"],
+        f"{row['count']:,}",
+        f"{row['a']:.2f}",
+        f"{row['b']:.2f}",
+        f"{row['difference']:+.2f}",
+        "" if row["low"] is None else f"{row['low']:+.2f} to {row['high']:+.2f}",
+        f"{row['p_value']:.3f}",
+        f"{row['better']:,}",
+        f"{row['worse']:,}",
+    )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import inspect
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from callspan.evaluation.asking import ask, used_by
 from callspan.evaluation.rubrics import Rubric
 from callspan.evaluation.scores import Level, Score
 from callspan.evaluation.subjects import Reference, Subject, expected_of, plain_text, subject_of
@@ -74,14 +73,7 @@ class Judge:
         request = self.request(subject_of(record))
         if isinstance(request, Score):
             return request
-        create = self.client.chat.completions.create
-        if inspect.iscoroutinefunction(create):
-            answer = await create(**request)
-        else:
-            answer = await asyncio.to_thread(create, **request)
-            if inspect.isawaitable(answer):
-                answer = await answer
-        return self.read(answer)
+        return self.read(await ask(self.client, request))
 
     def request(self, subject: Subject) -> dict[str, Any] | Score:
         """Return what the client is asked with; a `Score` with an error where the record lacks what is judged."""
@@ -114,17 +106,12 @@ class Judge:
 
     def read(self, answer: Any) -> Score:
         """Read a verdict out of what the client returned."""
-        usage = getattr(answer, "usage", None)
-        used = _count(getattr(usage, "prompt_tokens", 0)), _count(getattr(usage, "completion_tokens", 0))
+        used = used_by(answer)
         try:
             explanation, label = _verdict(answer, self.rubric.labels)
         except JudgeError as error:
             return Score(self.name, None, None, None, str(error), "llm", *used)
         return Score(self.name, self.rubric.labels[label], label, explanation, None, "llm", *used)
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
 
 
 def _verdict(answer: Any, labels: Mapping[str, float]) -> tuple[str, str]:
