@@ -7,18 +7,26 @@ from callspan.pipeline.lanes import Lanes
 
 
 class Progress:
-    """Tells whether anything has moved between two looks."""
+    """Tells for how long nothing has moved, by what it sees each time it looks."""
 
-    def __init__(self, lanes: Lanes, buffer: Buffer) -> None:
+    def __init__(self, lanes: Lanes, buffer: Buffer, now_s: float) -> None:
         """Take a first look."""
         self._lanes = lanes
         self._buffer = buffer
+        self._settled_at = self._moved_at = now_s
         self._moved = lanes.moved
         self._taken = buffer.taken
 
-    def was_made(self) -> bool:
-        """Look again. What is prepared for a lane that is in trouble gets nowhere; getting into it is no progress."""
+    def stalled_s(self, now_s: float, *, is_importing: bool) -> float:
+        """Look again, and return for how long there has been no progress.
+
+        Getting ready, imports included, is progress while it may lead to something. Once an attempt has failed, it has
+        led to nothing, and the time that it took counts as well.
+        """
         moved, taken = self._lanes.moved, self._buffer.taken
-        was_made = moved != self._moved or (taken != self._taken and not self._lanes.is_in_trouble)
+        if moved != self._moved:
+            self._settled_at = self._moved_at = now_s
+        elif taken != self._taken or is_importing:
+            self._moved_at = now_s
         self._moved, self._taken = moved, taken
-        return was_made
+        return now_s - (self._settled_at if self._lanes.is_in_trouble else self._moved_at)

@@ -35,6 +35,7 @@ _INTERVAL_S: Final = 0.5
 _INLINE_S: Final = 0.1  # what delivery may cost a thread of the user's where there is no worker
 _GRACE_S: Final = 0.25  # for closing, beyond the deadline
 _FORK_S: Final = 5.0
+_IMPORT_S: Final = 1.0
 _POLL_S: Final = (0.0005, 0.02)
 
 
@@ -79,7 +80,7 @@ class Pipeline:
         self._quiet = quiet
         self._every_interval = every_interval
         self._repeats = Repeats()
-        self._is_closed = False
+        self._is_closed = self._is_leaving = False
         self._prepare()
         _pipelines.add(self)
 
@@ -184,9 +185,16 @@ class Pipeline:
 
     def _deliver_until(self, until: float | None) -> None:
         while spans := self.buffer.take(BATCH_SPANS, _BATCH_BYTES):
+            self._let_senders_import()
             self.lanes.deliver(spans, self._make_ready, self._accept if self._processors else None)
             if until is not None and time.monotonic() >= until:
                 return
+
+    def _let_senders_import(self) -> None:
+        """At the end, wait for a sender's imports: both at once take twice as long, and what is ready has to wait."""
+        until = time.monotonic() + _IMPORT_S
+        while self._is_leaving and any(map(is_importing, self.lanes.thread_ids())) and time.monotonic() < until:
+            time.sleep(_POLL_S[1])
 
     def _make_ready(self, span: Span) -> bool:
         try:
@@ -229,19 +237,17 @@ class Pipeline:
     def settle(self, timeout_s: float, stall_s: float | None = None) -> int:
         """Wait until everything ended so far is settled, at most `timeout_s`; give up after `stall_s` without progress.
 
-        An import by a thread of ours is progress: the first request needs some, which take long on a busy machine.
         Return how many spans are left. Polls instead of waiting on a lock, so it may be called twice at once, from a
         signal handler and after a fork. On a thread that is itself delivering, as in an exporter, it does not wait.
         """
         if threading.get_ident() not in self._thread_ids():  # else each attempt could ask for the next one
             self.lanes.hurry()
-        start = moved_at = time.monotonic()
-        target, progress, pause = self.buffer.offered, Progress(self.lanes, self.buffer), _POLL_S[0]
+        start = time.monotonic()
+        target, progress, pause = self.buffer.offered, Progress(self.lanes, self.buffer, start), _POLL_S[0]
         while self._settled() < min(target, self.buffer.offered):  # fewer were offered after a fork
             now = time.monotonic()
-            if progress.was_made() or any(map(is_importing, self._thread_ids())):
-                moved_at = now
-            is_stalled = stall_s is not None and now - moved_at >= stall_s
+            stalled_s = progress.stalled_s(now, is_importing=any(map(is_importing, self._thread_ids())))
+            is_stalled = stall_s is not None and stalled_s >= stall_s
             if is_stalled or now - start >= timeout_s or threading.get_ident() in self._thread_ids():
                 break
             self._nudge()
@@ -277,6 +283,7 @@ class Pipeline:
         Spans that end later are delivered where they end, by the local exporters; for the others they are dropped.
         """
         deadline = time.monotonic() + timeout_s
+        self._is_leaving = True
         self.lanes.hurry(is_last=True)
         result = self.flush(timeout_s, stall_s)
         if self._is_closed:
