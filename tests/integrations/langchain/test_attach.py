@@ -63,7 +63,8 @@ after = picture()
 print(before != during, [key for key in before if before[key] != after[key]], set(after) - set(before))
 handle = callspan.instrument("langchain")
 callspan.uninstrument("langchain")
-print([key for key in before if before[key] != picture()[key]])
+after = picture()
+print([key for key in before if before[key] != after[key]])
 """
     assert run(program) == "True [] set()\n[]\n"
 
