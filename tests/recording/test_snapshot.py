@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from callspan.recording.opening import thaw_again
 from callspan.recording.plain import plain
-from callspan.recording.snapshot import Chunk, freeze
+from callspan.recording.snapshot import Chunk, Texts, freeze
 from callspan.recording.thawing import thaw
 
 SCALARS = st.one_of(
@@ -168,6 +168,14 @@ def test_a_chunk_opens_with_its_stream():
     assert thaw(([chunks], None, None, 0, 0, None)) == [["a", {"delta": {"text": "b"}}, [1.0] * 40]]
 
 
+def test_texts_that_are_ours_are_taken_as_they_are_beside_other_roots():
+    rows, foreign = [{"type": "human", "content": "Hello."}], object()
+    snapshot = freeze([Texts(rows, 6), {"deep": [1]}, foreign])
+    assert snapshot[0][0] is rows
+    assert snapshot[3] >= 6
+    assert thaw(snapshot) == [[{"type": "human", "content": "Hello."}], {"deep": [1]}, "<object>"]
+
+
 # -- bounds ------------------------------------------------------------------------------------------------------------
 
 
@@ -222,6 +230,16 @@ def test_many_texts_share_one_budget():
     (tree,) = thaw(snapshot)
     assert sum(map(len, tree)) < 1_200_000
     assert snapshot[4] >= 4_000_000
+
+
+@pytest.mark.parametrize(("count", "length"), [(3, 2_000_000), (100_000, 1)], ids=["long", "many"])
+def test_texts_that_are_ours_have_the_same_bounds(count, length):
+    snapshot = freeze([Texts([{"content": "x" * length} for _ in range(count)], count * length)])
+    assert snapshot[3] < 1_200_000
+    assert snapshot[4] > 500_000
+    (tree,) = thaw(snapshot)
+    assert len(tree) <= 1025
+    assert sum(len(row["content"]) for row in tree if type(row) is dict) < 1_200_000
 
 
 def test_vectors_are_whole():

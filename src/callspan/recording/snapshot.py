@@ -52,6 +52,17 @@ class Vector:
         self.items = items
 
 
+class Texts:
+    """Marks dictionaries of nothing but texts that we have just made ourselves: `freeze` takes them as they are."""
+
+    __slots__ = ("rows", "size")
+
+    def __init__(self, rows: list[dict[str, Any]], size: int) -> None:
+        """Hold them, and the length of all texts."""
+        self.rows = rows
+        self.size = size
+
+
 class Whole:
     """Marks a root that the copier made: a plain tree."""
 
@@ -98,6 +109,8 @@ def freeze(  # noqa: C901, PLR0912 - one loop, which calls nothing for what is p
                         added = _NUMBER_BYTES * len(root)
                     elif added != _FOREIGN:
                         roots[index] = rows
+                elif kind is Texts and len(root.rows) <= _ITEMS:
+                    roots[index], added = root.rows, root.size
                 if added == _FOREIGN:
                     del deep[before:]
                     foreign = [index] if foreign is None else [*foreign, index]
@@ -229,5 +242,9 @@ def _copy(
     copier = Copier(open_objects=open_objects)
     for index in indexes:
         root = roots[index]
-        roots[index] = Whole(copier.copy(root.items if type(root) is Vector else root))
+        if type(root) is Vector:
+            root = root.items
+        elif type(root) is Texts:
+            root = root.rows
+        roots[index] = Whole(copier.copy(root))
     return roots, names, copies, size + copier.size, copier.cut_bytes, copier.prompts

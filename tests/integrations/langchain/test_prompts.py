@@ -12,6 +12,7 @@ from langchain_core.prompts import (
     MessagesPlaceholder,
     PromptTemplate,
 )
+from langchain_core.runnables import RunnableLambda
 
 import callspan
 from langchain_chains import model
@@ -49,6 +50,31 @@ async def test_the_template_reaches_the_model_asynchronously(spans):
     await (ChatPromptTemplate.from_template("Name a {thing}.") | model("Socky")).ainvoke({"thing": "sock"})
     (use,) = spans.one("Model").prompts
     assert (use.template, use.variables) == ("Name a {thing}.", {"thing": "sock"})
+
+
+def test_messages_are_recorded_as_they_were_though_a_step_changes_them(spans):
+    def change(prompt):
+        system, human = prompt.messages
+        system.content, human.name = "Be rude.", "Ada"
+        human.additional_kwargs["refusal"] = "No."
+        prompt.messages.append(HumanMessage("More."))
+        return prompt
+
+    template = ChatPromptTemplate.from_messages([("system", "Be brief."), ("human", "{question}")])
+    (template | RunnableLambda(change) | model("Hello.")).invoke({"question": "Who?"})
+    assert spans.one("ChatPromptTemplate").output == [
+        {"type": "system", "content": "Be brief."},
+        {"type": "human", "content": "Who?"},
+    ]
+    assert spans.one("Model").input_messages == [
+        {"role": "system", "parts": [{"type": "text", "content": "Be rude."}]},
+        {
+            "role": "user",
+            "name": "Ada",
+            "parts": [{"type": "text", "content": "Who?"}, {"type": "refusal", "content": "No."}],
+        },
+        {"role": "user", "parts": [{"type": "text", "content": "More."}]},
+    ]
 
 
 def test_a_named_template_keeps_its_name(spans):

@@ -19,7 +19,9 @@ def finish(run: Run, tree: Any, *, is_stream: bool = False) -> None:
     A stream that its consumer has dropped is reported so too. It is known by what is still open below: in one that was
     read to its end, everything below has ended before.
     """
-    if (is_stream and run.below) or _is_given_up(run.parent_run):
+    parent = run.parent_run
+    is_given_up = parent is not None and parent.span.end_ns and parent.span.outcome == "abandoned"
+    if is_given_up or (is_stream and run.below):
         run.span.outcome = "abandoned"
     run.leave_here()
     run.finish(tree)
@@ -52,14 +54,10 @@ def cancel_below(runs: Runs, run: Run, error: BaseException) -> None:
             child.fail(error)
 
 
-def _is_given_up(parent: Run | None) -> bool:
-    return parent is not None and parent.span.end_ns != 0 and parent.span.outcome == "abandoned"
-
-
 def _hand_on(run: Run, error: BaseException) -> None:
     """End a run that LangGraph interrupts, or that sends a command to the graph around: nothing has failed."""
     args: tuple[Any, ...] = _ARGS.__get__(error)
-    told = tree_of(args[0]) if args else None
+    told = tree_of(args[0], 1) if args else None
     if type(error).__name__ == "ParentCommand":
         run.leave_here()
         run.finish(told)

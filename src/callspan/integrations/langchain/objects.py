@@ -13,12 +13,14 @@ from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Final, NamedTuple
 
 from callspan.recording import stored_fields
+from callspan.recording.snapshot import Texts
 
 Tree = dict[str, Any]
 
 _DEPTH: Final = 4
 _ITEMS: Final = 1_024  # in one list; of what is longer the copier says what it left out
 _PLAIN: Final = frozenset(map(id, [str, int, float, bool, type(None)]))
+_PLAIN_ROLES: Final = ("human", "system")  # whose messages call no tools
 _LIBRARIES: Final = ("langchain_core", "langchain", "langgraph", "langchain_classic")
 
 
@@ -66,7 +68,10 @@ shape_of: Final[Callable[[Any], _Shape | None]] = lru_cache(maxsize=512)(_shape_
 
 
 def tree_of(value: Any, depth: int = 0) -> Any:
-    """Return a value with LangChain's objects in it, a few levels deep, as dictionaries; anything else as it is."""
+    """Return a value with LangChain's objects in it, a few levels deep, as dictionaries; anything else as it is.
+
+    What it returns is for `freeze` alone: the messages of a prompt come as `Texts` where they can.
+    """
     kind = type(value)
     if id(kind) in _PLAIN:
         return value
@@ -105,7 +110,7 @@ def message_tree(stored: Tree, _: int = 0) -> Tree:
         for name in ("reasoning_content", "refusal", "audio"):
             if more.get(name):
                 tree[name] = more[name]
-    if tree["type"] == "human":
+    if tree["type"] in _PLAIN_ROLES:
         return tree
     for name in ("tool_calls", "tool_call_id", "role"):
         if found(name):
@@ -113,6 +118,20 @@ def message_tree(stored: Tree, _: int = 0) -> Tree:
     if found("status") == "error":
         tree["status"] = "error"
     return tree
+
+
+def messages_tree(messages: list[Any]) -> Any:
+    """Return what the messages of a prompt say, for a snapshot of its own: `Texts` where that is all they say."""
+    rows: list[Tree] = []
+    size = 0
+    for message in [*messages]:
+        stored = fields_of(message).get
+        kind, content, more = stored("type"), stored("content"), stored("additional_kwargs")
+        if kind not in _PLAIN_ROLES or type(content) is not str or stored("name") or more:
+            return [message_tree(fields_of(one)) for one in [*messages]]
+        rows.append({"type": kind, "content": content})
+        size += len(content)
+    return Texts(rows, size)
 
 
 def document_tree(stored: Tree, _: int = 0) -> Tree:
@@ -157,7 +176,8 @@ def _generation_tree(generation: Any) -> Tree:
 
 
 def _chat_prompt_tree(stored: Tree, depth: int) -> Any:
-    return tree_of(stored.get("messages"), depth)
+    messages = stored.get("messages")
+    return messages_tree(messages) if depth == 0 and type(messages) is list else tree_of(messages, depth)
 
 
 def _text_prompt_tree(stored: Tree, _: int) -> Any:

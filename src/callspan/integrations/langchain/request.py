@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from callspan.integrations.langchain.objects import Tree, fields_of, message_tree
+from callspan.integrations.langchain.objects import Tree, messages_tree
 from callspan.integrations.langchain.response import read_answer, read_documents_found
 from callspan.model.facts import MISSING, Facts, ToolFacts
 from callspan.model.messages import parse_json, read_messages, text_message
@@ -93,8 +93,7 @@ def is_deferred(inputs: Any) -> bool:
 
 def messages_given(messages: Any) -> Any:
     """Return what a chat model was given: the messages of its one prompt."""
-    rows = messages[0] if type(messages) is list and messages else []
-    return [message_tree(fields_of(one)) for one in [*rows]]
+    return messages_tree(messages[0] if type(messages) is list and messages else [])
 
 
 def about_model(metadata: Any) -> Tree | None:
