@@ -7,7 +7,7 @@ its tracers, whose module loads a client for a service and takes a third of a se
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from callspan.capture.switch import switch
 from callspan.guard import guard
@@ -16,13 +16,11 @@ from callspan.integrations.langchain.inside import note_start
 from callspan.integrations.langchain.objects import fields_of, result_tree, tree_of
 from callspan.integrations.langchain.prompts import PromptReader
 from callspan.integrations.langchain.response import documents_tree
-from callspan.integrations.langchain.runs import Run, Runs
+from callspan.integrations.langchain.runs import ABSENT, Run, Runs
 from callspan.integrations.langchain.stream import answer_so_far, note_event, note_piece
 from callspan.recording.recorder import account
 from callspan.recording.sites import Site
 from callspan.recording.snapshot import freeze
-
-_ABSENT: Final = object()
 
 
 class Handler:
@@ -47,20 +45,31 @@ class Handler:
 
     # -- chains, prompts, parsers, graphs and agents -------------------------------------------------------------------
 
-    def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: Any, **told: Any) -> None:
+    def on_chain_start(
+        self,
+        serialized: Any,
+        inputs: Any,
+        *,
+        run_id: Any,
+        parent_run_id: Any = None,
+        tags: Any = None,
+        metadata: Any = None,
+        run_type: Any = None,
+        name: Any = None,
+        **_: Any,
+    ) -> None:
         """Open the span of a chain, or of one of the many things that LangChain calls one."""
         if not self.is_on or switch.recorder is None:
             return
         try:
-            metadata, tags, parent_id = told.get("metadata"), told.get("tags"), told.get("parent_run_id")
-            name = request.name_of(serialized, told.get("name"), "chain")
+            name = request.name_of(serialized, name, "chain")
             parent, around = None, None
-            if parent_id is None:
+            if parent_run_id is None:
                 self._look()
             else:
-                parent = self.runs.find(parent_id)
+                parent = self.runs.find(parent_run_id)
                 around = parent.metadata if type(parent) is Run else None
-            site = request.chain_site(name, told.get("run_type"), tags, metadata, around)
+            site = request.chain_site(name, run_type, tags, metadata, around)
             if site is request.HIDDEN:
                 self.runs.hide(run_id, parent)
                 return
@@ -77,27 +86,21 @@ class Handler:
         except Exception as error:  # noqa: BLE001 - our fault must not become the user's
             guard.note("opening a chain of langchain", error)
 
-    def on_chain_end(self, outputs: Any, *, run_id: Any, inputs: Any = _ABSENT, **_: Any) -> None:
+    def on_chain_end(self, outputs: Any, *, run_id: Any, inputs: Any = ABSENT, **_: Any) -> None:
         """End it; a stream tells its inputs only now."""
         try:
-            run = self.runs.close(run_id)
-            if run is None:
-                return
-            if inputs is not _ABSENT and run.span.input is None:
-                run.span.set_input(tree_of(inputs))
-            endings.finish(run, tree_of(outputs), is_stream=inputs is not _ABSENT)
+            run = self.runs.close(run_id, inputs)
+            if run is not None:
+                endings.finish(run, tree_of(outputs), is_stream=inputs is not ABSENT)
         except Exception as error:  # noqa: BLE001
             guard.note("ending a chain of langchain", error)
 
-    def on_chain_error(self, error: BaseException, *, run_id: Any, inputs: Any = _ABSENT, **_: Any) -> None:
+    def on_chain_error(self, error: BaseException, *, run_id: Any, inputs: Any = ABSENT, **_: Any) -> None:
         """End it by what it raised."""
         try:
-            run = self.runs.close(run_id)
-            if run is None:
-                return
-            if inputs is not _ABSENT and run.span.input is None:
-                run.span.set_input(tree_of(inputs))
-            endings.fail(self.runs, run, error)
+            run = self.runs.close(run_id, inputs)
+            if run is not None:
+                endings.fail(self.runs, run, error)
         except Exception as fault:  # noqa: BLE001
             guard.note("ending a chain of langchain", fault)
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from callspan.capture.call import Call
 from callspan.capture.switch import switch
 from callspan.guard import guard
+from callspan.integrations.langchain.objects import tree_of
 from callspan.model.span import InertSpan, Span
 from callspan.recording.otel import SCOPE_KEY, SPAN_KEY, Context, get_context, hollow, set_context
 from callspan.recording.recorder import Recorder
@@ -24,6 +25,7 @@ RUN_KEY: Final = "callspan-langchain-run"
 """Where a context holds the span of the innermost run."""
 
 OPEN_RUNS: Final = 10_000
+ABSENT: Final = object()
 _OWN: Final = (SPAN_KEY, SCOPE_KEY, RUN_KEY)
 _CONVERSATION: Final = ("conversation_id", "session_id", "thread_id")
 _PLUMBING: Final = ("ls_", "lc_", "langgraph_", "checkpoint_", "__")  # beginnings of metadata that LangChain adds
@@ -102,7 +104,10 @@ class Hidden:
 
 
 class Runs:
-    """All open runs, at most `limit`: the oldest are then ended as incomplete. Safe from any thread, without a lock."""
+    """All open runs, at most `limit`: the oldest are then ended as incomplete. Safe from any thread, without a lock.
+
+    A run is found by the number of its ID: the hash of a UUID itself is Python code.
+    """
 
     def __init__(self, limit: int = OPEN_RUNS) -> None:
         """Start with none."""
@@ -117,12 +122,12 @@ class Runs:
         """Return an open run, that of the parent for a hidden one; None for no ID, too."""
         if run_id is None:
             return None
-        found = self._open.get(_key(run_id))
+        found = self._open.get(getattr(run_id, "int", run_id))
         return found.parent if isinstance(found, Hidden) else found
 
     def hide(self, run_id: Any, parent: Run | Unrecorded | None) -> None:
         """Let a run's parent stand for it until it ends."""
-        self._put(_key(run_id), Hidden(parent))
+        self._put(getattr(run_id, "int", run_id), Hidden(parent))
 
     def open(
         self,
@@ -136,7 +141,7 @@ class Runs:
         recorder = switch.recorder
         if recorder is None:
             return None
-        identity = _key(run_id)
+        identity = getattr(run_id, "int", run_id)
         if isinstance(parent, Unrecorded):
             self._put(identity, parent)
             return None
@@ -168,9 +173,15 @@ class Runs:
             parent.below[run.identity] = run
         self._put(run.identity, run)
 
-    def close(self, run_id: Any) -> Run | None:
-        """Take out a run that ends; None where it is not recorded, or has ended already."""
-        return self.take(_key(run_id))
+    def close(self, run_id: Any, inputs: Any = ABSENT) -> Run | None:
+        """Take out a run that ends; None where it is not recorded, or has ended already.
+
+        The `inputs` are those of a stream, which tells them only now.
+        """
+        run = self.take(getattr(run_id, "int", run_id))
+        if inputs is not ABSENT and run is not None and run.span.input is None:
+            run.span.set_input(tree_of(inputs))
+        return run
 
     def take(self, identity: Any) -> Run | None:
         """Take out a run by the identity it has here."""
@@ -200,14 +211,6 @@ class Runs:
                 oldest.span.end()
 
 
-def _key(run_id: Any) -> Any:
-    """Return what a run's ID is found by: the number of a UUID, whose own hash is Python code."""
-    try:
-        return run_id.int
-    except AttributeError:
-        return run_id
-
-
 def merged(current: Context, own: Context) -> Context:
     """Return the current context with the span, the scope and the run of another."""
     made: dict[str, object] = {**current}
@@ -234,8 +237,8 @@ def told(outer: Context, tags: list[str] | None, metadata: dict[str, Any] | None
         news = _news_in(metadata, parent.metadata if parent is not None else None)
         if news:
             scope = (scope or EMPTY_SCOPE).add(None, (), (freeze([news]),))
-        if scope is None or scope.conversation_id is None:
-            scope = _conversed(scope, metadata)
+            if scope.conversation_id is None:
+                scope = _conversed(scope, news)
     return outer if scope is before else Context({**outer, SCOPE_KEY: scope})
 
 
@@ -244,17 +247,17 @@ def _news_in(metadata: dict[str, Any], known: Mapping[str, Any] | None) -> dict[
     return {
         key: value
         for key, value in metadata.items()
-        if (known is None or known.get(key, known) is not value) and type(key) is str and not key.startswith(_PLUMBING)
+        if type(key) is str and not key.startswith(_PLUMBING) and (known is None or known.get(key, known) is not value)
     }
 
 
-def _conversed(scope: Scope | None, metadata: dict[str, Any]) -> Scope | None:
+def _conversed(scope: Scope, metadata: dict[str, Any]) -> Scope:
     for name in _CONVERSATION:
         found = metadata.get(name)
         if type(found) is int:
             found = str(found)
         if type(found) is str and found:
-            return (scope or EMPTY_SCOPE).converse(found, None, None)
+            return scope.converse(found, None, None)
     return scope
 
 
