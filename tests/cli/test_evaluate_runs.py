@@ -20,6 +20,7 @@ from judge_server import said as answered
 from judge_server import serve, verdict
 from judged_files import call, chats, said, search
 from programs import environment
+from receiver import Receiver
 from span_files import write
 
 pytest.importorskip("openai")
@@ -351,6 +352,27 @@ def test_through_an_exporter(tmp_path, capsys, monkeypatch):
         "verdict": 2,
     }
     assert not (tmp_path / "traces.evaluations.jsonl").exists()
+
+
+def test_to_a_backend_over_otlp(tmp_path, monkeypatch):
+    path = chats(tmp_path / "traces.jsonl", 3)
+    with Receiver() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        assert evaluate(path, "--with", "matches:answer [12]", "--exporter", "otlp") == 0
+        spans = [
+            span
+            for request in receiver.requests
+            for resource in request.decoded().resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+    about = {
+        int.from_bytes(span.parent_span_id, "big"): {one.key: one.value for one in span.attributes} for span in spans
+    }
+    scores = {number: told["gen_ai.evaluation.score.value"].double_value for number, told in about.items()}
+    assert scores == {1: 1.0, 2: 1.0, 3: 0.0}
+    assert {told["gen_ai.evaluation.name"].string_value for told in about.values()} == {"matches"}
+    assert sorted(tmp_path.iterdir()) == [path]
 
 
 def test_what_judges_did_is_not_judged(tmp_path, capsys):

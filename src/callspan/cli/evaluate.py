@@ -86,7 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
     levels = [one.name for one in evaluators if one.level == "conversation"]
     recording = Recording(levels, join(rows).given if is_to_file else ())
     with _recorded(arguments, places) as lost:
-        evaluation = _judge(arguments, plan, recording, making)
+        is_costly = any(getattr(one, "is_costly", False) for one in evaluators)
+        evaluation = _judge(arguments, plan, recording, making, cache_of(arguments) if is_costly else None)
     _tell(evaluation, rows, arguments)
     if not arguments.dry_run:
         _say(recording, places, lost)
@@ -163,7 +164,9 @@ def _recorded(arguments: argparse.Namespace, places: Places | None) -> Iterator[
         lost += stop_recording()
 
 
-def _judge(arguments: argparse.Namespace, plan: Plan, recording: Recording, making: Making) -> Evaluation:
+def _judge(
+    arguments: argparse.Namespace, plan: Plan, recording: Recording, making: Making, cache: Path | None
+) -> Evaluation:
     """Judge, and record each verdict as it comes, so that nothing is lost where it ends early."""
     import asyncio  # noqa: PLC0415 - not for --help, all of them
     import sqlite3  # noqa: PLC0415
@@ -172,7 +175,6 @@ def _judge(arguments: argparse.Namespace, plan: Plan, recording: Recording, maki
 
     limits, budget = limits_of(arguments)
     progress, done = Progress(arguments.color, unit="verdict"), [0, 0]
-    cache = cache_of(arguments)
 
     def take(result: Result) -> None:
         done[0] += 1
@@ -189,6 +191,8 @@ def _judge(arguments: argparse.Namespace, plan: Plan, recording: Recording, maki
     try:
         return asyncio.run(judged())
     except (sqlite3.Error, OSError) as error:
+        if cache is None or isinstance(error, CallspanError):  # a file of spans that cannot be read
+            raise
         raise CallspanError(f"{cache}: {error}; --cache FILE names another place") from None
     finally:
         progress.clear()
