@@ -33,6 +33,9 @@ Opened = tuple[Any, Context, Context]
 """A `Span` or an `InertSpan`, the context in which it is current, and the context around it."""
 
 
+SPAN_BYTES: Final = 768
+"""What a span holds beside its values, roughly: itself, its numbers, and the tuples of its snapshots."""
+
 _open: Callable[[Span], Facts] | None = None
 
 
@@ -111,7 +114,7 @@ class Recorder:
         span.site, span.scope, span.provider_call = site, scope, site.provider_call
         span.trace_id, span.span_id = trace_id, random_bits(64) or 1
         span.parent_id, span.trace_state, span.is_entry = parent_id, trace_state, kind is not Span
-        span.end_ns, span.size = 0, 512
+        span.end_ns, span.size = 0, SPAN_BYTES
         span.status, span.outcome, span.usage_below = STATUS_UNSET, "ok", False
         span.input = span.output = span.attributes = span.events = span.links = span.prompts = None
         span.error = span.status_message = span.stream = span.truncated = span.facts = None
