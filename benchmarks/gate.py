@@ -19,8 +19,8 @@ from callspan.model.facts import Facts
 from callspan.model.messages import read_messages
 from callspan.model.retrieval import read_documents
 from callspan.model.span import Span
-from callspan.pipeline.gate import Gate
-from callspan.pipeline.suspicion import contents_of
+from callspan.pipeline.redaction.gate import Gate
+from callspan.pipeline.redaction.suspicion import contents_of
 from callspan.policy import Redaction
 
 BYTE_NS, SPAN_US = 6, 3

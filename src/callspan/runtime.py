@@ -20,14 +20,14 @@ from callspan.exporters import registry
 from callspan.guard import guard
 from callspan.model import resource as resources
 from callspan.model.span import Span
-from callspan.pipeline import spool_settings
 from callspan.pipeline.costs import Costs
 from callspan.pipeline.counters import FlushResult, Stats
-from callspan.pipeline.gate import Gate
 from callspan.pipeline.limits import Limiter
 from callspan.pipeline.measuring import Measuring
 from callspan.pipeline.metrics import Metrics
+from callspan.pipeline.redaction.gate import Gate
 from callspan.pipeline.roots import RootFlush
+from callspan.pipeline.spool import settings as spool_settings
 from callspan.pipeline.tokens import TokenCounter
 from callspan.pipeline.worker import Pipeline
 from callspan.policy import Limits, Price, Processor, Redaction, Replace, SampleRates

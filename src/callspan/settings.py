@@ -43,7 +43,7 @@ class Settings:
     flush_on: FlushOn = "never"
     flush_on_sigterm: bool = False
     propagate_conversation: bool = False
-    spool: Any = None  # of `pipeline.spool_settings`
+    spool: Any = None  # of `pipeline.spool.settings`
     is_default_exporter: bool = False
 
     def is_same_as(self, other: Settings | None) -> bool:

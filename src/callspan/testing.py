@@ -23,8 +23,8 @@ from callspan.guard import guard
 from callspan.model.record import SpanRecord
 from callspan.model.resource import describe
 from callspan.model.span import Span
-from callspan.pipeline.gate import Gate
 from callspan.pipeline.limits import limit
+from callspan.pipeline.redaction.gate import Gate
 from callspan.pipeline.repeats import Repeats
 from callspan.policy import Redaction, Replace, redaction
 from callspan.recording.clock import Clock

@@ -16,7 +16,7 @@ from callspan.cli import main
 from callspan.encoding.stored import pack
 from callspan.guard import guard
 from callspan.model.resource import Resource
-from callspan.pipeline.folders import Folder
+from callspan.pipeline.spool.folders import Folder
 from programs import span_names
 from receiver import Receiver, Reply
 from spans import finished

@@ -16,7 +16,7 @@ import pytest
 
 import callspan
 from callspan.exporters import MemoryExporter, OTLPExporter
-from callspan.pipeline.redaction import Redactor
+from callspan.pipeline.redaction.redactor import Redactor
 from callspan.reading.load import load
 from leaks import Leaked, Secrets, leaking
 from planted import texts, trees, word

@@ -23,8 +23,8 @@ import pytest
 
 from callspan.encoding.stored import pack
 from callspan.model.resource import Resource
-from callspan.pipeline.folders import Folder
-from callspan.pipeline.replay import Replay
+from callspan.pipeline.spool.folders import Folder
+from callspan.pipeline.spool.replay import Replay
 from faults.test_files import with_mount
 from odd_exporters import Keeping
 from programs import FULL, Ended, check_conserved, finish, run, start, times

@@ -9,7 +9,7 @@ from callspan.model.resource import describe
 from callspan.model.span import ErrorFacts, Event
 from callspan.model.usage import Usage
 from callspan.pipeline.content import strip_content, without_content
-from callspan.pipeline.gate import Gate
+from callspan.pipeline.redaction.gate import Gate
 from callspan.recording.sites import Site
 from spans import FIXED, finished
 

@@ -11,7 +11,7 @@ from callspan.model.resource import describe
 from callspan.pipeline.lane import Lane
 from callspan.pipeline.lanes import Lanes
 from callspan.pipeline.sender import SenderLane
-from callspan.pipeline.spool_settings import SpoolSettings
+from callspan.pipeline.spool.settings import SpoolSettings
 from odd_exporters import Answering, Blocking, Keeping, Retrying
 from spans import finished
 

@@ -5,8 +5,8 @@ import hashlib
 
 import pytest
 
-from callspan.pipeline.gate import Gate
 from callspan.pipeline.media import replace_media, told
+from callspan.pipeline.redaction.gate import Gate
 from callspan.policy import Redaction
 from spans import FIXED, finished
 

@@ -18,7 +18,7 @@ from callspan.model.resource import Resource, describe
 from callspan.model.span import Span
 from callspan.pipeline import worker
 from callspan.pipeline.counters import FlushResult
-from callspan.pipeline.gate import Gate
+from callspan.pipeline.redaction.gate import Gate
 from callspan.pipeline.worker import Pipeline
 from odd_exporters import Answering, Blocking, Calling, Keeping, Retrying
 from spans import finished

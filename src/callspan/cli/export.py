@@ -94,7 +94,7 @@ def _cleaner() -> Callable[[Example], int]:
     """Return what passes contents through the gate, since files of other tools may never have met it."""
     from callspan.model.facts import MISSING, Facts  # noqa: PLC0415
     from callspan.model.finished import finished_span  # noqa: PLC0415
-    from callspan.pipeline.gate import Gate  # noqa: PLC0415
+    from callspan.pipeline.redaction.gate import Gate  # noqa: PLC0415
 
     gate = Gate(capture_content=True)
 

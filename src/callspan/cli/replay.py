@@ -19,7 +19,7 @@ from callspan.errors import CallspanError, ReadError
 
 if TYPE_CHECKING:
     from callspan.exporters.contract import Exporter
-    from callspan.pipeline.replay import Part, Replay
+    from callspan.pipeline.spool.replay import Part, Replay
 
 SUMMARY: Final = "deliver what processes that have ended left in their spool"
 _PATIENCE_S: Final = 60.0
@@ -81,8 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _deliver(spool_dir: Path, arguments: argparse.Namespace) -> int:
-    from callspan.pipeline.gate import Gate  # noqa: PLC0415 - not for --help, all of them
-    from callspan.pipeline.replay import Replay, parts_of  # noqa: PLC0415
+    from callspan.pipeline.redaction.gate import Gate  # noqa: PLC0415 - not for --help, all of them
+    from callspan.pipeline.spool.replay import Replay, parts_of  # noqa: PLC0415
 
     in_use = sum(part.in_use for part in parts_of(spool_dir))
     wanted = settings.read(exporters=arguments.exporter or None)
@@ -150,7 +150,7 @@ def _reasons(dropped: dict[str, int], rejected: int) -> str:
 
 
 def _tell(spool_dir: Path, arguments: argparse.Namespace) -> int:
-    from callspan.pipeline.replay import parts_of  # noqa: PLC0415 - not for --help
+    from callspan.pipeline.spool.replay import parts_of  # noqa: PLC0415 - not for --help
 
     parts = parts_of(spool_dir)
     if arguments.json:

@@ -10,12 +10,12 @@ from callspan.exporters.contract import Exporter
 from callspan.guard import guard
 from callspan.model.resource import Resource
 from callspan.model.span import Span
-from callspan.pipeline.durable import DurableLane
-from callspan.pipeline.gate import Gate
 from callspan.pipeline.lane import Lane
+from callspan.pipeline.redaction.gate import Gate
 from callspan.pipeline.sender import SenderLane
-from callspan.pipeline.spool import Spool
-from callspan.pipeline.spool_settings import SpoolSettings
+from callspan.pipeline.spool.durable import DurableLane
+from callspan.pipeline.spool.settings import SpoolSettings
+from callspan.pipeline.spool.spool import Spool
 
 
 class Lanes:

@@ -16,7 +16,6 @@ from callspan.model.resource import Resource
 from callspan.model.span import Span
 from callspan.pipeline.buffer import Buffer
 from callspan.pipeline.counters import FlushResult, Stats
-from callspan.pipeline.gate import Gate
 from callspan.pipeline.lane import BATCH_SPANS
 from callspan.pipeline.lanes import Lanes
 from callspan.pipeline.limits import Limiter
@@ -24,9 +23,10 @@ from callspan.pipeline.measuring import Measuring
 from callspan.pipeline.metrics import Metrics
 from callspan.pipeline.processors import process
 from callspan.pipeline.progress import Progress
+from callspan.pipeline.redaction.gate import Gate
 from callspan.pipeline.repeats import Repeats
 from callspan.pipeline.sizes import added_by_opening
-from callspan.pipeline.spool_settings import SpoolSettings
+from callspan.pipeline.spool.settings import SpoolSettings
 from callspan.pipeline.threads import Attendant, is_importing
 from callspan.policy import Processor
 

@@ -7,7 +7,7 @@ import pytest
 from callspan import environment
 from callspan.errors import ConfigurationError
 from callspan.guard import guard
-from callspan.pipeline.spool_settings import SpoolSettings, read
+from callspan.pipeline.spool.settings import SpoolSettings, read
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from callspan.pipeline.secret_shapes import Interval
+from callspan.pipeline.redaction.secret_shapes import Interval
 
 _LOCAL: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._%+-'"
 _LOCAL_BYTES: Final = 64

@@ -10,12 +10,12 @@ from typing import Final
 from callspan.exporters.contract import Exporter, ExportResult
 from callspan.model.resource import Resource
 from callspan.model.span import Span
-from callspan.pipeline.folders import Folder
 from callspan.pipeline.lane import BATCH_SPANS
-from callspan.pipeline.readers import Reader
 from callspan.pipeline.retry import Backoff
-from callspan.pipeline.segments import Segment
 from callspan.pipeline.sender import SenderLane
+from callspan.pipeline.spool.folders import Folder
+from callspan.pipeline.spool.readers import Reader
+from callspan.pipeline.spool.segments import Segment
 
 _HELD_SPANS: Final = 4 * BATCH_SPANS
 _HELD_BYTES: Final = 8 * 1_048_576

@@ -16,8 +16,8 @@ from typing import Any, Final
 from callspan.dialects.json_text import quick_json
 from callspan.model.facts import Facts
 from callspan.model.span import Span
-from callspan.pipeline import named_secrets, paired_secrets, secret_shapes
-from callspan.pipeline.secret_names import verdict
+from callspan.pipeline.redaction import named_secrets, paired_secrets, secret_shapes
+from callspan.pipeline.redaction.secret_names import verdict
 
 PLAIN: Final = frozenset(  # facts that hold numbers of ours, and no word of anybody's
     "usage truncated redacted_count step top_k dimensions server_port retries time_to_first_chunk_s chunk_count".split()  # noqa: SIM905

@@ -13,12 +13,12 @@ from callspan.exporters.contract import ExportResult
 from callspan.guard import guard
 from callspan.model.facts import MISSING
 from callspan.model.resource import Resource
-from callspan.pipeline import spool as spool_module
 from callspan.pipeline import worker
-from callspan.pipeline.folders import Folder
-from callspan.pipeline.gate import Gate
+from callspan.pipeline.redaction.gate import Gate
 from callspan.pipeline.retry import Backoff
-from callspan.pipeline.spool_settings import SpoolSettings
+from callspan.pipeline.spool import spool as spool_module
+from callspan.pipeline.spool.folders import Folder
+from callspan.pipeline.spool.settings import SpoolSettings
 from callspan.pipeline.worker import Pipeline
 from odd_exporters import Answering, Blocking, Keeping, Retrying
 from programs import check_conserved

@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from callspan.pipeline.secret_names import BETWEEN, Verdict, is_credential
-from callspan.pipeline.secret_shapes import Interval, end_of_text, is_dense
+from callspan.pipeline.redaction.secret_names import BETWEEN, Verdict, is_credential
+from callspan.pipeline.redaction.secret_shapes import Interval, end_of_text, is_dense
 
 Judge = Callable[[str], Verdict]
 

@@ -14,13 +14,13 @@ from typing import Final
 from callspan.exporters.contract import Exporter
 from callspan.model.resource import Resource
 from callspan.pipeline.counters import Stats
-from callspan.pipeline.durable import DurableLane
-from callspan.pipeline.folders import Folder
-from callspan.pipeline.gate import Gate
 from callspan.pipeline.lanes import named
-from callspan.pipeline.locks import is_folder
-from callspan.pipeline.spool import Spool
-from callspan.pipeline.spool_settings import SpoolSettings
+from callspan.pipeline.redaction.gate import Gate
+from callspan.pipeline.spool.durable import DurableLane
+from callspan.pipeline.spool.folders import Folder
+from callspan.pipeline.spool.locks import is_folder
+from callspan.pipeline.spool.settings import SpoolSettings
+from callspan.pipeline.spool.spool import Spool
 
 _MOST_ADOPTED: Final = 256  # at a time; each keeps a file open
 _POLL_S: Final = 0.05

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 from callspan.encoding.stored import UnreadableError, unpack
 from callspan.guard import guard
 from callspan.model.span import Span
-from callspan.pipeline.folders import Folder
-from callspan.pipeline.segments import Segment, find_line, read_lines
+from callspan.pipeline.spool.folders import Folder
+from callspan.pipeline.spool.segments import Segment, find_line, read_lines
 
 _READ_BYTES: Final = 1_048_576
 _READ_SPANS: Final = 512

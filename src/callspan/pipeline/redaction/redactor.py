@@ -15,11 +15,11 @@ from typing import Any, Final, cast
 from callspan.guard import guard
 from callspan.model.resource import Resource
 from callspan.model.span import Span
-from callspan.pipeline import named_secrets, paired_secrets, personal, secret_shapes
-from callspan.pipeline.places import Places
-from callspan.pipeline.secret_names import NameRules, is_credential, is_schema, is_secret_name
-from callspan.pipeline.suspicion import CHECKED, contents_of, may_hold_credentials, values_of
-from callspan.pipeline.texts import Find, Scan
+from callspan.pipeline.redaction import named_secrets, paired_secrets, personal, secret_shapes
+from callspan.pipeline.redaction.places import Places
+from callspan.pipeline.redaction.secret_names import NameRules, is_credential, is_schema, is_secret_name
+from callspan.pipeline.redaction.suspicion import CHECKED, contents_of, may_hold_credentials, values_of
+from callspan.pipeline.redaction.texts import Find, Scan
 from callspan.policy import MARK, Redaction
 
 __all__ = ["REDACTED", "Redactor", "is_secret_name", "redact", "redact_resource"]

@@ -8,8 +8,8 @@ from callspan.guard import guard
 from callspan.model.facts import PromptUse, ToolFacts
 from callspan.model.resource import Resource
 from callspan.model.span import Event, Link, Span
-from callspan.pipeline import secret_names, texts
-from callspan.pipeline.redaction import REDACTED, is_secret_name, redact, redact_resource
+from callspan.pipeline.redaction import secret_names, texts
+from callspan.pipeline.redaction.redactor import REDACTED, is_secret_name, redact, redact_resource
 from spans import FIXED, finished
 
 

@@ -19,13 +19,13 @@ from callspan.exporters.paths import make_folder
 from callspan.guard import guard
 from callspan.model.resource import Resource
 from callspan.model.span import Span
-from callspan.pipeline.durable import DurableLane
-from callspan.pipeline.folders import Folder
-from callspan.pipeline.gate import Gate
-from callspan.pipeline.locks import is_folder
-from callspan.pipeline.readers import Place
-from callspan.pipeline.segments import Segment
-from callspan.pipeline.spool_settings import SpoolSettings
+from callspan.pipeline.redaction.gate import Gate
+from callspan.pipeline.spool.durable import DurableLane
+from callspan.pipeline.spool.folders import Folder
+from callspan.pipeline.spool.locks import is_folder
+from callspan.pipeline.spool.readers import Place
+from callspan.pipeline.spool.segments import Segment
+from callspan.pipeline.spool.settings import SpoolSettings
 
 QUARANTINE: Final = "quarantine"
 _SEGMENT_BYTES: Final = 4 * 1_048_576

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from callspan.pipeline.named_secrets import Judge, closing
-from callspan.pipeline.secret_shapes import Interval, end_of_text, is_dense
+from callspan.pipeline.redaction.named_secrets import Judge, closing
+from callspan.pipeline.redaction.secret_shapes import Interval, end_of_text, is_dense
 
 _BLANK: Final = rb"(?:\s|\\{1,16}n)"
 _STEMS: Final = rb"(?i:key|token|cookie|secret|pass|pwd|authoriz|credential|string)"

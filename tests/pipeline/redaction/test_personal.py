@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from callspan.pipeline.redaction import REDACTED, Redactor
+from callspan.pipeline.redaction.redactor import REDACTED, Redactor
 from callspan.policy import PERSONAL, Redaction
 from spans import finished
 

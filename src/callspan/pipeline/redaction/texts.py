@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import Any, Final
 
 from callspan.guard import guard
-from callspan.pipeline.secret_shapes import Interval
+from callspan.pipeline.redaction.secret_shapes import Interval
 
 Put = Callable[[Any, Any, str], None]
 Find = Callable[[bytes], Iterable[Interval]]

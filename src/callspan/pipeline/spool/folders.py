@@ -21,8 +21,8 @@ from callspan.encoding.stored import UnreadableError, head
 from callspan.exporters.appending import write_all
 from callspan.exporters.paths import is_private_folder, make_folder, open_new, open_private
 from callspan.model.resource import Resource
-from callspan.pipeline.locks import LOCK, locked
-from callspan.pipeline.segments import SUFFIX, Segment, lines_in, surveyed
+from callspan.pipeline.spool.locks import LOCK, locked
+from callspan.pipeline.spool.segments import SUFFIX, Segment, lines_in, surveyed
 
 _DONE: Final = ".done"
 _NAME_CHARACTERS: Final = 64

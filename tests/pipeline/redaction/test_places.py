@@ -8,7 +8,7 @@ import pytest
 from callspan.guard import guard
 from callspan.model.facts import PromptUse, ToolFacts
 from callspan.model.span import ErrorFacts, Event
-from callspan.pipeline.redaction import REDACTED, Redactor
+from callspan.pipeline.redaction.redactor import REDACTED, Redactor
 from callspan.policy import Redaction
 from spans import FIXED, finished, text
 

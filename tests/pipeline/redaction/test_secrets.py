@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from callspan.pipeline import named_secrets, secret_shapes
-from callspan.pipeline.redaction import REDACTED, Redactor, redact
-from callspan.pipeline.secret_names import verdict
+from callspan.pipeline.redaction import named_secrets, secret_shapes
+from callspan.pipeline.redaction.redactor import REDACTED, Redactor, redact
+from callspan.pipeline.redaction.secret_names import verdict
 from harmless import HARMLESS
 from harmless_unseen import UNSEEN
 from planted import MARK, TEXTS, TREES, plain

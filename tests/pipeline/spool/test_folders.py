@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from callspan.encoding.stored import head, pack
 from callspan.model.resource import Resource
-from callspan.pipeline.folders import Folder
-from callspan.pipeline.locks import is_folder
-from callspan.pipeline.segments import find_line, read_lines
+from callspan.pipeline.spool.folders import Folder
+from callspan.pipeline.spool.locks import is_folder
+from callspan.pipeline.spool.segments import find_line, read_lines
 from spans import finished
 
 RESOURCE = Resource({"service.name": "test"})

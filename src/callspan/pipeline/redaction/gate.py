@@ -10,8 +10,8 @@ from callspan.model.resource import Resource
 from callspan.model.span import Span
 from callspan.pipeline.content import strip_content
 from callspan.pipeline.media import replace_media
-from callspan.pipeline.redaction import Redactor
-from callspan.pipeline.suspicion import contents_of, may_hold_media
+from callspan.pipeline.redaction.redactor import Redactor
+from callspan.pipeline.redaction.suspicion import contents_of, may_hold_media
 from callspan.policy import Content, Redaction, content_rules, lowest
 
 _REMEMBERED: Final = 1024
