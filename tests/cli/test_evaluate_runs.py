@@ -426,7 +426,8 @@ def test_rubrics_that_cannot_be_read(tmp_path, capsys, text, problem):
 
 def test_nothing_heavy_is_imported_for_the_help():
     code = (
-        "import sys; from callspan.cli import main; main(['evaluate', '--help']); sys.stderr.write(str([*sys.modules]))"
+        "import sys; before = {*sys.modules}; from callspan.cli import main; main(['evaluate', '--help']);"
+        "sys.stderr.write(str([name for name in sys.modules if name not in before]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=60, text=True)
     assert "callspan evaluate traces.jsonl --with toxicity" in done.stdout
