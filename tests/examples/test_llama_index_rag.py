@@ -25,7 +25,7 @@ def test_the_example(tmp_path):
     done = subprocess.run(
         [sys.executable, "-W", "ignore", str(SCRIPT)],
         cwd=tmp_path,
-        env={**kept, "PYTHONPATH": str(SRC), "PYTHONIOENCODING": "utf-8"},
+        env={**kept, "PYTHONPATH": str(SRC), "PYTHONIOENCODING": "utf-8", "COLUMNS": "120"},
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -46,5 +46,8 @@ def test_the_example(tmp_path):
     assert {"OpenAI.predict", "OpenAIEmbedding.get_query_embedding", "VectorIndexRetriever.retrieve"} <= {
         span["name"] for span in spans
     }
-    assert not [span["name"] for span in spans if span["name"].startswith(("chat ", "embeddings"))]
+    batches = {span["spanId"] for span in spans if span["name"] == "OpenAIEmbedding.get_text_embedding_batch"}
+    requests = [span for span in spans if span["name"].startswith(("chat ", "embeddings "))]
+    assert len(requests) != 1  # one alone is told of in LlamaIndex' own span
+    assert {span["parentSpanId"] for span in requests} <= batches
     assert "ContextChatEngine.stream_chat" in done.stdout

@@ -3,7 +3,7 @@
 A framework's model span waits for its provider's call (`Site(awaits_provider=True)`). The first one below it, of the
 same kind, claims it: that call has a span of its own, which is current nowhere. When it ends while the framework's span
 is open, it stays attached there and the worker merges the facts of both; else it is delivered as an ordinary child.
-Further calls are ordinary children from the start.
+Further calls are ordinary children from the start, and where one of these tells its usage, the first becomes one, too.
 """
 
 from __future__ import annotations
@@ -37,7 +37,12 @@ class Claim:
             return
         if not framework.end_ns:  # nothing is called in between: the queue has not weighed it yet
             framework.size += call.size
-        elif self.take():
+        else:
+            self.let_go(call)
+
+    def let_go(self, call: Span) -> None:
+        """Deliver the call as a child, unless somebody has taken it."""
+        if self.take():
             self._deliver(call)
 
     def take(self) -> bool:

@@ -10,7 +10,11 @@ from callspan.model.span import Span
 def join_call(span: Span, facts: Facts) -> None:
     """Merge what the provider's call inside this span says into its facts."""
     call = span.provider_call
-    if type(call) is not Span or not call.end_ns or not call.provider_call.take():
+    has_call = type(call) is Span and call.end_ns
+    if has_call and span.usage_below:  # one of several: nobody could tell its tokens from those of the others
+        call.provider_call.let_go(call)
+        has_call = False
+    if not has_call or not call.provider_call.take():
         span.provider_call = None  # none, or one that is told of as a child
         return
     told = call.open_facts()
@@ -18,7 +22,6 @@ def join_call(span: Span, facts: Facts) -> None:
     _complete(facts, told)
     if told.usage is not None:
         facts.usage = told.usage
-        span.usage_below = False  # what other calls below report is not in it
     if call.outcome in ("incomplete", "abandoned") and span.outcome == "ok":
         span.outcome = call.outcome
     if call.error is not None and span.error is None:

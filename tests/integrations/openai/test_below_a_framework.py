@@ -69,13 +69,14 @@ def test_a_stream_that_is_read_later_is_a_child(spans):
     assert [span.usage and span.usage.total_tokens for span in spans] == [None, 12]
 
 
-def test_a_second_request_is_a_child_that_counts_for_itself(spans):
+def test_of_several_requests_each_is_a_child_that_counts_for_itself(spans):
     with framework() as open_span:
         chat(client(completion()))
         chat(client(completion(id="chatcmpl-2")))
         assert open_span.usage_below
-    assert spans.tree() == "llm ChatModel\n  llm chat gpt-4o-mini"
-    assert [(span.response["id"], span.usage_below) for span in spans] == [("chatcmpl-2", False), ("chatcmpl-1", False)]
+    assert spans.tree() == "llm ChatModel\n  llm chat gpt-4o-mini\n  llm chat gpt-4o-mini"
+    assert [span.response.get("id") for span in spans] == ["chatcmpl-2", "chatcmpl-1", None]
+    assert [span.usage.input_tokens if span.usage else None for span in spans] == [9, 9, None]
 
 
 def test_embeddings(spans):
