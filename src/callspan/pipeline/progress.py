@@ -17,7 +17,7 @@ class Progress:
         self._moved = lanes.moved
         self._taken = buffer.taken
 
-    def stalled_s(self, now_s: float, *, is_importing: bool) -> float:
+    def stalled_s(self, now_s: float, *, is_loading: bool) -> float:
         """Look again, and return for how long there has been no progress.
 
         Getting ready, imports included, is progress while it may lead to something. Once an attempt has failed, it has
@@ -26,7 +26,7 @@ class Progress:
         moved, taken = self._lanes.moved, self._buffer.taken
         if moved != self._moved:
             self._settled_at = self._moved_at = now_s
-        elif taken != self._taken or is_importing:
+        elif taken != self._taken or is_loading:
             self._moved_at = now_s
         self._moved, self._taken = moved, taken
         return now_s - (self._settled_at if self._lanes.is_in_trouble else self._moved_at)

@@ -27,7 +27,7 @@ from callspan.pipeline.redaction.gate import Gate
 from callspan.pipeline.repeats import Repeats
 from callspan.pipeline.sizes import added_by_opening
 from callspan.pipeline.spool.settings import SpoolSettings
-from callspan.pipeline.threads import Attendant, is_importing
+from callspan.pipeline.threads import Attendant, is_loading
 from callspan.policy import Processor
 
 _BATCH_BYTES: Final = 4 * 1_048_576  # what leaves the queue's bound at a time
@@ -96,9 +96,9 @@ class Pipeline:
     # -- around a fork ---------------------------------------------------------------------------------------------
 
     def before_fork(self) -> None:
-        """Wait, at most five seconds, until no thread of ours is in the middle of an import."""
+        """Wait, at most five seconds, until no thread of ours imports anything or makes a client."""
         deadline = time.monotonic() + _FORK_S
-        while any(map(is_importing, self._thread_ids())) and time.monotonic() < deadline:
+        while any(map(is_loading, self._thread_ids())) and time.monotonic() < deadline:
             time.sleep(_POLL_S[0])
 
     def after_fork(self) -> None:
@@ -193,7 +193,7 @@ class Pipeline:
     def _let_senders_import(self) -> None:
         """At the end, wait for a sender's imports: both at once take twice as long, and what is ready has to wait."""
         until = time.monotonic() + _IMPORT_S
-        while self._is_leaving and any(map(is_importing, self.lanes.thread_ids())) and time.monotonic() < until:
+        while self._is_leaving and any(map(is_loading, self.lanes.thread_ids())) and time.monotonic() < until:
             time.sleep(_POLL_S[1])
 
     def _make_ready(self, span: Span) -> bool:
@@ -246,7 +246,7 @@ class Pipeline:
         target, progress, pause = self.buffer.offered, Progress(self.lanes, self.buffer, start), _POLL_S[0]
         while self._settled() < min(target, self.buffer.offered):  # fewer were offered after a fork
             now = time.monotonic()
-            stalled_s = progress.stalled_s(now, is_importing=any(map(is_importing, self._thread_ids())))
+            stalled_s = progress.stalled_s(now, is_loading=any(map(is_loading, self._thread_ids())))
             is_stalled = stall_s is not None and stalled_s >= stall_s
             if is_stalled or now - start >= timeout_s or threading.get_ident() in self._thread_ids():
                 break
