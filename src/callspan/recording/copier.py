@@ -81,9 +81,9 @@ class Copier:
         limit = min(STRING_BYTES, left) + MARGIN_BYTES
         if length > limit:
             self._cut = True
-            self._original += length - limit
-            is_base64 = _BASE64.match(text) is not None
-            text = text[:limit] + _CUT_ITEM.format(length - limit) if is_base64 else text[:limit]
+            mark = _CUT_ITEM.format(length - limit) if _BASE64.match(text) else ""
+            self._original += length - limit - len(mark)  # which is not theirs
+            text = text[:limit] + mark
         self._grow(len(text))
         return text
 
