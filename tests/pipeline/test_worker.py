@@ -759,11 +759,11 @@ def test_every_pipeline_hears_of_a_fork():
 
 def test_a_fork_waits_for_an_import_of_ours_but_not_for_ever(monkeypatch):
     importing = iter([True, True, False])
-    monkeypatch.setattr(worker, "is_importing", lambda _: next(importing))
+    monkeypatch.setattr(worker, "is_loading", lambda _: next(importing))
     of = pipeline(Keeping())
     of.before_fork()
     assert next(importing, None) is None
-    monkeypatch.setattr(worker, "is_importing", lambda _: True)
+    monkeypatch.setattr(worker, "is_loading", lambda _: True)
     monkeypatch.setattr(worker, "_FORK_S", 0.05)
     start = time.monotonic()
     of.before_fork()
@@ -772,13 +772,13 @@ def test_a_fork_waits_for_an_import_of_ours_but_not_for_ever(monkeypatch):
 
 def test_at_the_end_the_worker_waits_for_a_sender_that_imports_but_not_for_ever(monkeypatch):
     importing = iter([True, True, False])
-    monkeypatch.setattr(worker, "is_importing", lambda _: next(importing))
+    monkeypatch.setattr(worker, "is_loading", lambda _: next(importing))
     of = pipeline(Keeping(local=False))
     of._let_senders_import()
     of._is_leaving = True
     of._let_senders_import()
     assert next(importing, None) is None
-    monkeypatch.setattr(worker, "is_importing", lambda _: True)
+    monkeypatch.setattr(worker, "is_loading", lambda _: True)
     monkeypatch.setattr(worker, "_IMPORT_S", 0.05)
     start = time.monotonic()
     of._let_senders_import()
