@@ -355,7 +355,7 @@ class TestFaults:
         for _ in chat(client, fault="slow=0.04", stream=True, max_tokens=2):
             arrivals.append(time.monotonic())
         assert arrivals[1] - arrivals[0] >= 0.04
-        assert arrivals[-1] - arrivals[1] >= 3 * 0.02 * 0.9
+        assert arrivals[-1] - arrivals[0] >= (0.04 + 3 * 0.02) * 0.9  # the first piece may have come late, too
         with pytest.raises(openai.APITimeoutError):
             chat(client.with_options(timeout=0.05), fault="slow")
 
