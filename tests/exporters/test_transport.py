@@ -701,3 +701,12 @@ def test_httpx_is_loaded_by_the_sender_unless_a_request_of_openai_could_meet_it_
     assert loaded() == ["False", "False"]
     (tmp_path / "httpx2.py").write_text("")
     assert loaded() == ["False", "True"]
+
+
+def test_an_httpx_that_does_not_load_is_told_of_by_the_sender_and_not_by_configure(tmp_path):
+    (tmp_path / "httpx2.py").write_text("")
+    (tmp_path / "httpx.py").write_text("raise RuntimeError('broken')")
+    told = environment()
+    told["PYTHONPATH"] += os.pathsep + str(tmp_path)
+    done = subprocess.run([sys.executable, "-c", EARLY], capture_output=True, text=True, check=False, env=told)
+    assert (done.returncode, done.stdout.split()) == (0, ["False", "False"])

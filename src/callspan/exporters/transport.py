@@ -116,7 +116,7 @@ def _load_early() -> None:
     That version of openai looks httpx up in `sys.modules` with every request, and takes one that another thread is in
     the middle of importing for a whole one: the user's request would raise AttributeError.
     """
-    with suppress(ImportError, ValueError):
+    with suppress(Exception):  # whoever sends says what is wrong with it; here it would be raised by `configure`
         if "httpx" not in sys.modules and find_spec("httpx2") is not None:
             import callspan.exporters.client  # noqa: F401, PLC0415
 
