@@ -18,7 +18,8 @@ from callspan.pipeline.redaction.secret_shapes import Interval, end_of_text, is_
 Judge = Callable[[str], Verdict]
 
 _WORDS: Final = {  # the last word of a name, by its beginning, and what may follow of it
-    b"key": rb"key(?:(?<=[a-z0-9_.?&-]key)|(?<=[a-z] key))(?:s|[_-]id|id)?",  # alone, it is no name of a secret
+    # alone, it is no name of a secret; api, access, secret, private, account, subscription key
+    b"key": rb"key(?:(?<=[a-z0-9_.?&-]key)|(?<=(?:api|ess|ret|ate|unt|ion) key))(?:s|[_-]id|id)?",
     b"token": rb"token",
     b"cookie": rb"cookies?",
     b"secret": rb"secrets?",
@@ -56,7 +57,7 @@ _ENDINGS: Final = (
 )
 _LONGEST_ENDING: Final = 5
 _SEARCHED: Final = 256  # bytes that a pattern goes through in the time of a search and a match
-_SPARSE: Final = 48  # bytes per separator above which it is cheaper to look only at what stands before them
+_SPARSE: Final = 128  # bytes per separator above which it is cheaper to look only at what stands before them
 
 _URL_NAMES: Final = re.compile(rb"(?<=[?&-])sig(?:nature)?=", re.IGNORECASE)
 _URL_VALUE: Final = re.compile(rb"""[^\s&"'<>#\\\x00]{8,}""")
@@ -151,13 +152,13 @@ def _holds_signature(data: bytes) -> bool:
 
 def nearby(data: bytes) -> list[bytes]:
     """Return the beginnings of last words of names that may stand before a separator; never too few."""
-    folded = data.translate(_FOLD, _DROPPED).decode("latin-1")  # `in` is ten times as fast on a str as on bytes
+    folded = data.translate(_FOLD, _DROPPED).decode("latin-1")
     count = folded.count(":")
     if len(data) > count * _SPARSE:
         if not count:
             return []
         folded = ":".join([piece[-_LONGEST_ENDING:] for piece in folded.split(":")[:-1]]) + ":"
-    return [stem for end, stems in _ENDINGS if end in folded for stem in stems]
+    return [stem for end, stems in _ENDINGS if folded.rfind(end) >= 0 for stem in stems]  # `in` takes twice as long
 
 
 def _find_after(pattern: re.Pattern[bytes], data: bytes, lowered: bytes, judge: Judge) -> Iterator[Interval]:

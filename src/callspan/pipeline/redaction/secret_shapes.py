@@ -65,7 +65,7 @@ def find(data: bytes) -> Iterator[Interval]:
     classes = data.translate(_CLASSES)
     start = classes.find(_RUN)  # from the end of a run on; to look for a space before it would take five times as long
     if start >= 0:
-        if data.find(b"-----BEGIN") >= 0:
+        if data.rfind(b"-----BEGIN") >= 0:
             yield from _private_keys(data)
         yield from _runs(data, classes, start)
     if data.find(b"@") >= 0 and data.find(b"://") >= 0:
