@@ -134,7 +134,7 @@ def _holds_signature(data: bytes) -> bool:
     if data.find(b"?") < 0 or data.find(b"=") < 0:
         return False
     lowered = data.lower()
-    return lowered.find(b"sig=") >= 0 or lowered.find(b"signature=") >= 0
+    return lowered.rfind(b"sig=") >= 0 or lowered.rfind(b"signature=") >= 0
 
 
 def nearby(data: bytes) -> list[bytes]:

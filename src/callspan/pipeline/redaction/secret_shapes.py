@@ -55,7 +55,7 @@ _SCHEMES: Final = (b"bearer", b"basic")
 _SCHEME_VALUE: Final = re.compile(rb"[A-Za-z0-9_.~+/=-]{16,}")
 _PEM: Final = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_END: Final = re.compile(rb"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_USERINFO: Final = re.compile(rb"://([^\s/?#\"'<>\x00]{1,512})@")
+_USERINFO: Final = re.compile(rb"://[^ \t\n\r\f\v/?#\"'<>\x00]{1,512}@")  # no group: it would take twice as long
 _LONG_USER: Final = 16
 _DENSE: Final = 2_000, 40
 
@@ -148,14 +148,14 @@ def _userinfos(data: bytes) -> Iterator[Interval]:
     """Find `user:password` in URLs, and names so long that they are tokens."""
     position = first = end = count = 0
     while found := _USERINFO.search(data, position):
-        start, position = found.span(1)
+        start, position = found.start() + 3, found.end() - 1
         if start >= end:
             first, end, count = start, end_of_text(data, start), 0
         count += 1
         if is_dense(count, start - first):
             yield start, end
             position = end
-        elif b":" in found[1] or position - start >= _LONG_USER:
+        elif data.find(b":", start, position) >= 0 or position - start >= _LONG_USER:
             yield start, position
 
 

@@ -78,4 +78,6 @@ def may_hold_credentials(facts: Facts, contents: bytes | None) -> bool:
 
 def _holds_pair(written: bytes) -> bool:
     """Look for `["authorization","…"]`: headers are often given as pairs."""
-    return any(verdict(found[1].decode()) == "secret" for found in _PAIR.finditer(written))
+    return written.rfind(b'["') >= 0 and any(
+        verdict(found[1].decode()) == "secret" for found in _PAIR.finditer(written)
+    )
