@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from glob import glob
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, Final, NamedTuple, cast
 
@@ -23,6 +24,7 @@ _DAMAGED: Final = (EOFError, zlib.error, gzip.BadGzipFile)
 _GLOB: Final = re.compile(r"[*?\[]")
 _BOM: Final = b"\xef\xbb\xbf"
 _GZIP: Final = b"\x1f\x8b"
+_READ_AT_ONCE: Final = 256 * 1024
 
 
 @dataclass
@@ -149,7 +151,7 @@ def is_packed(file: Path) -> bool:
 
 def open_unpacked(file: Path) -> IO[bytes]:
     """Open a file for reading, unpacking it when its first bytes say gzip, whatever its name."""
-    stream = file.open("rb")
+    stream = BufferedReader(file.open("rb", buffering=0), _READ_AT_ONCE)
     if stream.peek(2)[:2] != _GZIP:
         return stream
     stream.close()

@@ -15,12 +15,14 @@ from typing import Any, Final
 from callspan.reading.files import Line
 from callspan.reading.load import Place
 from callspan.reading.otlp import read_id
-from callspan.reading.overview import FACTS, Row, make_row, service_in, way
+from callspan.reading.overview import FACTS, Read, Row, make_row, service_in, way
 
 Lean = Callable[[Line], "list[Row] | None"]
 """Returns the rows of a line, or None where it has to be read in full."""
 
 _RESOURCES_KEPT: Final = 256
+_WORDS_KEPT: Final = 10_000
+_IDS_KEPT: Final = 1_000
 _ERROR: Final = 2  # the code of a status
 
 
@@ -42,6 +44,8 @@ class _Reader:
         self._request, self._value, self._word = Decoder(request).decode, Decoder(value).decode, Decoder(word).decode
         self._resource = Decoder().decode
         self._service_of = lru_cache(_RESOURCES_KEPT)(self._read_service)
+        self._shared_id = lru_cache(_IDS_KEPT)(read_id)
+        self._words: dict[bytes, str] = {}
 
     def read(self, line: Line) -> list[Row] | None:
         """Read one line, if it is as usual."""
@@ -65,27 +69,45 @@ class _Reader:
     def _row(self, place: Place, span: Any, service: str | None) -> Row:
         if span.events or (span.status is not None and span.status.code == _ERROR):
             raise ValueError("there is more to tell")
-        trace_id, span_id = read_id(span.traceId, 32), read_id(span.spanId, 16)
+        trace_id, span_id = self._shared_id(span.traceId, 32), read_id(span.spanId, 16)
         told = self._told(span.attributes)
         if trace_id is None or span_id is None or "error_type" in told or told.get("outcome", "ok") != "ok":
             raise ValueError("there is more to tell")
-        parent_id = read_id(span.parentSpanId, 16) if span.parentSpanId else None
+        parent_id = self._shared_id(span.parentSpanId, 16) if span.parentSpanId else None
         start_ns, end_ns = int(span.startTimeUnixNano), int(span.endTimeUnixNano)
         return make_row(place, trace_id, span_id, parent_id, span.name, start_ns, end_ns, told, service)
 
     def _told(self, attributes: list[Any]) -> dict[str, Any]:
-        values = {one.key: one.value for one in attributes if one.key in FACTS}
-        words, others = way(tuple(values))
-        told, read_word = {}, self._word
-        for fact, name in words:
-            text = read_word(values[name]).stringValue
-            if text:
-                told[fact] = intern(text)
-        for fact, name, read in others:
-            found = read(_plain(self._value(values[name])))
+        words, others = _places(tuple([one.key for one in attributes]))
+        told: dict[str, Any] = {}
+        known = self._words
+        for fact, index in words:
+            value = bytes(attributes[index].value)
+            word = known.get(value)
+            if word is None:
+                word = self._learn(value)
+            if word:
+                told[fact] = word
+        for fact, index, read in others:
+            found = read(_plain(self._value(attributes[index].value)))
             if found is not None:
                 told[fact] = found
         return told
+
+    def _learn(self, value: bytes) -> str:
+        """Read a text, and remember it: most are those of the spans before."""
+        if len(self._words) >= _WORDS_KEPT:
+            self._words.clear()
+        word = self._words[value] = intern(self._word(value).stringValue)
+        return word
+
+
+@lru_cache(maxsize=4096)
+def _places(keys: tuple[str, ...]) -> tuple[list[tuple[str, int]], list[tuple[str, int, Read]]]:
+    """Return which facts to read of which of the attributes with these keys, as `way` does, by their number."""
+    numbers = {key: number for number, key in enumerate(keys) if key in FACTS}
+    words, others = way(tuple(numbers))
+    return [(fact, numbers[name]) for fact, name in words], [(fact, numbers[name], read) for fact, name, read in others]
 
 
 def _plain(value: Any) -> Any:

@@ -46,7 +46,7 @@ def load_rows(
         rows = lean(line) if lean is not None else None
         if rows is not None:
             report.read += len(rows)
-            yield from (row for row in rows if row.trace_id.startswith(trace_prefix))
+            yield from (row for row in rows if row.trace_id.startswith(trace_prefix)) if trace_prefix else rows
             continue
         for place, raw in spans_of(line, report):
             if raw.trace_id.startswith(trace_prefix):
