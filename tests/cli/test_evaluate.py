@@ -156,9 +156,31 @@ def test_functions_of_one_s_own_and_built_in(spans, tmp_path, monkeypatch, capsy
     }
 
 
+EMBEDDER = """
+def embed(texts):
+    with open("embedded.txt", "a") as file:
+        file.writelines(f"{text}\\n" for text in texts)
+    return [[1.0, 0.0] if "idiot" in text else [0.28, 0.96] for text in texts]
+"""
+
+
+def test_the_likeness_of_vectors_that_are_made_once(spans, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vectors_of_ours.py").write_text(EMBEDDER)
+    (tmp_path / "right.json").write_text(json.dumps({"Hello?": "Hello.", "Why?": "Because."}))
+    command = ["evaluate", str(spans), "--with", "similarity:vectors_of_ours:embed", "--expected", "right.json"]
+    for _ in range(2):
+        assert main([*command, "--json", "--dry-run"]) == 0
+        (row,) = json.loads(capsys.readouterr().out)["scores"]
+        assert (row["name"], row["judged"], row["passed"], row["errors"]) == ("embedding_similarity", 2, 1, 1)
+        assert row["mean"] == pytest.approx(0.64, abs=0.001)
+    assert (tmp_path / "embedded.txt").read_text().splitlines() == ["Hello.", "Go away, idiot.", "Because."]
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
+        (["--with", "similarity:a:b"], "give them with --expected FILE"),
         (["--with", "kindness"], "--with kindness: there is no such evaluator; use hallucination,"),
         (["--with", "exact_match"], "give them with --expected FILE"),
         (["--with", "correctness"], "give them with --expected FILE"),

@@ -5,6 +5,7 @@ from opentelemetry.trace import TraceState
 
 from callspan.dialects.registry import resolve
 from callspan.encoding.outline import events, schema_url, span_kind, status_message, trace_state
+from callspan.model.feedback import COMPONENT, Feedback
 from callspan.model.kinds import KINDS
 from callspan.model.span import ErrorFacts, Event
 from spans import END_NS, START_NS, finished
@@ -41,6 +42,18 @@ def test_an_exception_is_the_last_event():
     span = finished(error=ERROR, events=[Event("picked", START_NS, None)])
 
     assert events(span) == [(START_NS, "picked", {}), (END_NS, "exception", RAISED)]
+
+
+def test_feedback_is_told_as_the_event_that_other_tools_look_for():
+    given = Feedback("helpful", "span", score=0.5, comment="Half of it.", annotator="llm", id="once")
+    span = finished("evaluator", "feedback helpful", component=COMPONENT, feedback=given)
+    told = {
+        "gen_ai.evaluation.name": "helpful",
+        "gen_ai.evaluation.score.value": 0.5,
+        "gen_ai.evaluation.explanation": "Half of it.",
+    }
+
+    assert events(span) == [(START_NS, "gen_ai.evaluation.result", told)]
 
 
 def test_an_exception_that_was_recorded_by_hand_stays_one_event():

@@ -7,11 +7,13 @@ import json
 import pytest
 
 from callspan.cli import main
+from callspan.model.feedback import COMPONENT, Feedback
 from callspan.reading import LoadReport, load, traces
 from callspan.reading.feedback import join
 from callspan.reading.files import files_of
 from callspan.reading.rows import load_rows, records_of
-from span_files import any_value, foreign, write_requests
+from span_files import any_value, foreign, write, write_requests
+from spans import finished
 
 TRACE_ID, SPAN_ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 RELEVANCE = {
@@ -39,6 +41,17 @@ def logs(*records, service="judge"):
 
 def judged(*attributes):
     return foreign({"gen_ai.operation.name": "chat"}, events=[event(one) for one in attributes])
+
+
+def test_feedback_of_ours_is_read_once_though_its_event_repeats_it(tmp_path):
+    given = Feedback("helpful", "span", score=1.0)
+    write(tmp_path / "ours.jsonl", [finished("evaluator", "feedback helpful", component=COMPONENT, feedback=given)])
+    assert "gen_ai.evaluation.result" in (tmp_path / "ours.jsonl").read_text()
+
+    (read,) = load(tmp_path / "ours.jsonl")
+
+    assert (read.feedback.name, read.feedback.score, read.events) == ("helpful", 1.0, [])
+    assert [row.feedback_name for row in load_rows(files_of(tmp_path / "ours.jsonl"), LoadReport())] == ["helpful"]
 
 
 def test_an_event_of_the_span_that_was_judged(tmp_path):

@@ -45,8 +45,9 @@ Evaluators: hallucination, correctness, answer_relevance, document_relevance,
 toxicity, summarisation, extraction, conversation_helpfulness (a model judges,
 through the openai client: OPENAI_API_KEY, OPENAI_BASE_URL), rubric:FILE for a
 question of your own; exact_match, fuzzy_match, rouge_1, rouge_2, rouge_l,
-perplexity, matches:PATTERN, schema:FILE; precision, recall, mrr, ndcg, hit_rate
-of searches; or module:name: a function of a record, an evaluator or a Rubric.
+perplexity, matches:PATTERN, schema:FILE, similarity:EMBEDDER (openai:MODEL or
+module:function); precision, recall, mrr, ndcg, hit_rate of searches; or
+module:name: a function of a record, an evaluator or a Rubric.
 
 Verdicts are written beside the spans as feedback, so callspan report, view,
 export and clusters know them; what judges did is traced into judges/ there. What

@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from callspan.evaluation.perplexity import Perplexity
 from callspan.evaluation.retrieval import Measure, RetrievalQuality
 from callspan.evaluation.rubrics import DOCUMENT_RELEVANCE, RUBRICS, Rubric
 from callspan.evaluation.scores import Evaluator, as_evaluator
-from callspan.evaluation.texts import ExactMatch, FuzzyMatch, Matches, MatchesSchema, Rouge
+from callspan.evaluation.texts import EmbeddingSimilarity, ExactMatch, FuzzyMatch, Matches, MatchesSchema, Rouge
 
 _NAMED: Final = ("exact_match", "fuzzy_match", "rouge_1", "rouge_2", "rouge_l", "perplexity")
 _MEASURES: Final[dict[str, Measure]] = {
@@ -45,6 +46,7 @@ class Making:
     k: int = 10
     options: Mapping[str, Any] = field(default_factory=dict)
     base_url: str | None = None
+    beside: Path | None = None
     _client: Any = field(default=None, repr=False)
 
     @classmethod
@@ -64,6 +66,7 @@ class Making:
             arguments.k,
             dict(arguments.option),
             arguments.base_url,
+            Path(arguments.paths[0]),
         )
 
     async def close(self) -> None:
@@ -85,11 +88,15 @@ class Making:
         if kind == "schema" and rest:
             _need(name, "jsonschema")
             return MatchesSchema(_json_in(Path(rest)))
+        if kind == "similarity" and rest:
+            return self._similarity(name, rest)
         if kind == "rubric" and rest:
             return self._judge(read_rubric(Path(rest)))
         if not rest:
-            known = ", ".join([*RUBRICS, *_NAMED, *_MEASURES, "matches:PATTERN", "schema:FILE", "rubric:FILE"])
-            raise CallspanError(f"--with {name}: there is no such evaluator; use {known}, or module:name of your own")
+            known = ", ".join([*RUBRICS, *_NAMED, *_MEASURES, "matches:PATTERN", "schema:FILE", "similarity:EMBEDDER"])
+            raise CallspanError(
+                f"--with {name}: there is no such evaluator; use {known}, rubric:FILE, or module:name of your own"
+            )
         found = _imported(name)
         return self._judge(found) if isinstance(found, Rubric) else _checked(name, found)
 
@@ -108,6 +115,20 @@ class Making:
         if self.relevant is None:
             raise CallspanError(f"--with {name} needs relevant documents: --expected FILE, with a column `relevant`")
         return RetrievalQuality(self.relevant, _MEASURES[name], self.k)
+
+    def _similarity(self, name: str, embedder: str) -> Evaluator:
+        if self.expected is None:
+            raise CallspanError(f"--with {name} compares with the right answers: give them with --expected FILE")
+        _need(name, "numpy")
+        from callspan.analysis.embedding import embedder_named, model_of  # noqa: PLC0415 - imports numpy
+        from callspan.analysis.vectors import Vectors  # noqa: PLC0415
+
+        embed, model = embedder_named(embedder), model_of(embedder, {})
+        if self.beside is None:
+            return EmbeddingSimilarity(self.expected, embed=embed)
+        spelled = re.sub(r"[^\w.-]+", "-", model)  # vectors of several models have a folder each
+        kept = Vectors(self.beside.with_name(f"{self.beside.name}.{spelled}.vectors"), model)
+        return EmbeddingSimilarity(self.expected, embed=lambda texts: kept.of(texts, embed).tolist())
 
     def _judge(self, rubric: Rubric) -> Evaluator:
         if "expected" in rubric.template.variable_names and self.expected is None:

@@ -83,13 +83,20 @@ def _add_answer(told: dict[str, Any], facts: Facts) -> None:
         told["callspan.embedding.vector_hashes"] = [embedding.get("vector_hash", "") for embedding in embeddings]
 
 
-def _add_feedback(told: dict[str, Any], feedback: Feedback) -> None:
-    """Add feedback under GenAI's names of an evaluation; OpenInference has none for spans."""
+def evaluation(feedback: Feedback) -> dict[str, Any]:
+    """Return feedback under GenAI's names of an evaluation; OpenInference has none for spans."""
     values = {
         "gen_ai.evaluation.name": feedback.name,
         "gen_ai.evaluation.score.value": None if feedback.score is None else float(feedback.score),
         "gen_ai.evaluation.score.label": feedback.label,
         "gen_ai.evaluation.explanation": feedback.comment,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _add_feedback(told: dict[str, Any], feedback: Feedback) -> None:
+    told.update(evaluation(feedback))
+    values = {
         "callspan.feedback.target": feedback.target,
         "callspan.feedback.annotator": feedback.annotator,
         "callspan.feedback.id": feedback.id,

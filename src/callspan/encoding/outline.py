@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from callspan.dialects.contract import Dialect
 from callspan.dialects.json_text import to_json
+from callspan.dialects.own import evaluation
 from callspan.model.kinds import Kind
 from callspan.model.span import STATUS_ERROR, ErrorFacts, Span
 
@@ -49,8 +50,11 @@ def events(span: Span) -> list[OutlinedEvent]:
     """Return the events in the order they were added, the exception that ended the span last.
 
     An exception that was also recorded by hand stays one event: at its own time, with the stack and what was added.
+    Feedback is told as GenAI's event, too: other tools look for that, whatever span it is on.
     """
     told = [(event.time_ns, event.name, event.attributes or {}) for event in span.events or ()]
+    if span.facts is not None and span.facts.feedback is not None:
+        told.append((span.start_ns, "gen_ai.evaluation.result", evaluation(span.facts.feedback)))
     error = span.error
     if error is None:
         return told

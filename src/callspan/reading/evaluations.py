@@ -36,14 +36,29 @@ def read_spans(tree: object, complain: Complain) -> Iterator[RawSpan | None]:
         yield from judged
         return
     for raw in read_request(tree, complain):
+        if raw is None or not raw.events:
+            yield raw
+            continue
+        if _is_feedback(raw):
+            raw.events = [event for event in raw.events if not _is_evaluation(event)]
         yield raw
-        if raw is not None and raw.events:
-            yield from _of_events(raw)
+        yield from _of_events(raw)
+
+
+def _is_evaluation(event: Any) -> bool:
+    return isinstance(event, dict) and event.get("name") == _EVENT
+
+
+def _is_feedback(raw: RawSpan) -> bool:
+    """Return whether a span is feedback in our own words, which its event only repeats."""
+    if not any(map(_is_evaluation, raw.events)):
+        return False
+    return read_attributes(raw.attributes, set(names.COMPONENT)).get(names.COMPONENT[0]) == COMPONENT
 
 
 def _of_events(raw: RawSpan) -> Iterator[Evaluation]:
     for number, event in enumerate(raw.events):
-        if isinstance(event, dict) and event.get("name") == _EVENT:
+        if _is_evaluation(event):
             time_ns = read_int(event.get("timeUnixNano", event.get("time_unix_nano")))
             own_id = _own_id(raw.trace_id, raw.span_id, number)
             made = _evaluation(event, (raw.trace_id, own_id, raw.span_id), raw.end_ns if time_ns is None else time_ns)
