@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -73,7 +74,8 @@ def test_a_bad_server_every_record_ends_once_with_a_score_or_an_error():
 
     seen = []
     with serve(answer) as server:
-        found = evaluate(chats(100), [judge_of(server)], limits=QUICK, on_result=seen.append)
+        limits = replace(QUICK, attempts=15)  # with six, one in 14 runs has a request that meets a fault each time
+        found = evaluate(chats(100), [judge_of(server)], limits=limits, on_result=seen.append)
     assert [result.record.span_id for result in found.results] == [f"{number:016x}" for number in range(1, 101)]
     assert len(seen) == 100
     told = Counter(result.score.label or result.score.error for result in found.results)
