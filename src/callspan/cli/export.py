@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from callspan.cli.choosing import add_choice, selection_of, wishes_of
 from callspan.cli.progress import Progress
 from callspan.cli.report import add_input, open_database
 from callspan.drawing import figures
 from callspan.errors import CallspanError
-from callspan.model.kinds import kind_of
 from callspan.reading.files import LoadReport
 
 if TYPE_CHECKING:
-    from callspan.datasets.examples import Example
+    from callspan.datasets.making import Made
     from callspan.datasets.writing import Card
+
+    Tree = dict[str, Any]
 
 SUMMARY: Final = "make datasets of calls: for fine-tuning, preferences and evaluation"
 _FORMATS: Final = ("openai-chat", "preference", "csv", "jsonl", "parquet")
-_CONTENTS: Final = (
-    *("input", "output", "system_instructions", "input_messages", "output_messages"),
-    *("tool_definitions", "query", "documents"),
-)
 _EXAMPLES: Final = """\
 examples:
   callspan export traces/ --format openai-chat --feedback "helpful>=1" --output train.jsonl
@@ -59,7 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     from callspan.reading.tables import import_arrow  # noqa: PLC0415
 
     import_arrow()
-    from callspan.datasets.selecting import examples  # noqa: PLC0415 - an extra
+    from callspan.cli.cleaning import cleaner  # noqa: PLC0415 - an extra
+    from callspan.cli.export_workers import make_all  # noqa: PLC0415
     from callspan.datasets.writing import write_dataset  # noqa: PLC0415
 
     is_preference = arguments.format == "preference"
@@ -71,46 +70,25 @@ def run(arguments: argparse.Namespace) -> int:
     if database is None:
         return 1
     with database:
-        total = database.count(*selection.question())
-        found = _watched(examples(database, selection), total)
-        card = write_dataset(found, arguments.format, arguments.output, split=arguments.split, clean=_cleaner())
+        question, given = selection.question()
+        total = database.count(question, given)
+        rows = database.stream(question, **given)
+        with closing(make_all(rows, total, arguments.format, cleaner(), arguments.processes)) as made:
+            card = write_dataset(_watched(made, total), arguments.format, arguments.output, split=arguments.split)
     told = {"format": arguments.format, "made_of": arguments.paths, "chosen_by": wishes_of(arguments), "calls": total}
     Path(f"{arguments.output}.card.json").write_text(card.as_json(told), encoding="utf-8", errors="replace")
     _say(card)
     return 0 if card.examples else 1
 
 
-def _watched(examples: Iterable[Example], total: int) -> Iterator[Example]:
+def _watched(made: Iterable[tuple[Tree, Made]], total: int) -> Iterator[tuple[Tree, Made]]:
     progress = Progress()
     try:
-        for done, example in enumerate(examples):
+        for done, one in enumerate(made):
             progress.show(done, total)
-            yield example
+            yield one
     finally:
         progress.clear()
-
-
-def _cleaner() -> Callable[[Example], int]:
-    """Return what passes contents through the gate, since files of other tools may never have met it."""
-    from callspan.model.facts import MISSING, Facts  # noqa: PLC0415
-    from callspan.model.finished import finished_span  # noqa: PLC0415
-    from callspan.pipeline.redaction.gate import Gate  # noqa: PLC0415
-
-    gate = Gate(capture_content=True)
-
-    def clean(example: Example) -> int:
-        facts = Facts()
-        span = finished_span(kind_of(example.kind, None)[0], "", facts)
-        for field in _CONTENTS:
-            value = getattr(example, field)
-            setattr(facts, field, MISSING if value is None and field in ("input", "output") else value)
-        gate.clean(span)
-        for field in _CONTENTS:
-            value = getattr(facts, field)
-            setattr(example, field, None if value is MISSING else value)
-        return int(facts.redacted_count)
-
-    return clean
 
 
 def _say(card: Card) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from callspan.reading import names
 from callspan.reading.attributes import Attributes
-from callspan.reading.contents import read_essentials
+from callspan.reading.contents import is_essential, read_essentials
 from callspan.reading.otlp import RawSpan, read_attributes
+from callspan.reading.parse import sorted_json
 from callspan.reading.texts import whole
 
 Tree = dict[str, Any]
+_BESIDES: Final = frozenset((*names.KIND, *names.OPERATION, *names.COMPONENT, *names.CHUNKS))
 
 
 @dataclass(slots=True)
@@ -46,7 +47,11 @@ class Example:
         return cls(trace_id=raw.trace_id, span_id=raw.span_id, kind=kind, name=raw.name, facts={}, **told)
 
 
-def hash_of(tree: Any) -> str:
-    """Return a hash that is the same for the same content, whatever the order of keys."""
-    text = json.dumps(tree, sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def is_looked_at(name: str) -> bool:
+    """Return whether `Example.of` looks at an attribute."""
+    return name in _BESIDES or is_essential(name)
+
+
+def digest_of(tree: Any) -> bytes:
+    """Return 16 bytes that are the same for the same content, whatever the order of keys."""
+    return hashlib.sha256(sorted_json(tree)).digest()[:16]

@@ -10,37 +10,31 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from callspan.datasets.chat import Refused, chat_line
-from callspan.datasets.examples import Example, hash_of
+from callspan.datasets.examples import digest_of
 
 Tree = dict[str, Any]
 
 
-def pairs(examples: Iterable[Example], refused: Counter[str]) -> Iterator[tuple[Example, Tree]]:
-    """Yield a line for each pair, with the call of the better answer; `facts["is_wanted"]` says which one that is.
+def pairs(lines: Iterable[tuple[Tree, Tree]], refused: Counter[str]) -> Iterator[tuple[Tree, Tree]]:
+    """Yield a line for each pair, with the facts of the better answer; `is_wanted` of the facts says which that is.
 
-    Questions are the same when their messages and tools are. Each answer is in at most one pair. Memory grows with the
-    answers that wait for their other half.
+    `lines` are the facts of calls with their lines for chat models. Questions are the same when their messages and
+    tools are. Each answer is in at most one pair. Memory grows with the answers that wait for their other half.
     """
-    waiting: dict[str, tuple[bool, list[tuple[Example, Tree]]]] = {}
-    for example in examples:
-        try:
-            line = chat_line(example)
-        except Refused as reason:
-            refused[str(reason)] += 1
-            continue
-        is_better = bool(example.facts["is_wanted"])
-        place = hash_of([line["messages"][:-1], line.get("tools")])
+    waiting: dict[bytes, tuple[bool, list[tuple[Tree, Tree]]]] = {}
+    for facts, line in lines:
+        is_better = bool(facts["is_wanted"])
+        place = digest_of([line["messages"][:-1], line.get("tools")])
         waits_better, others = waiting.get(place, (is_better, []))
         if waits_better == is_better or not others:
-            waiting[place] = (is_better, [*others, (example, line)])
+            waiting[place] = (is_better, [*others, (facts, line)])
             continue
         at = next((at for at, (_, one) in enumerate(others) if one["messages"][-1] != line["messages"][-1]), None)
         if at is None:
             refused["the same answer was liked and disliked"] += 1
             continue
         other = others.pop(at)
-        better, worse = ((example, line), other) if is_better else (other, (example, line))
+        better, worse = ((facts, line), other) if is_better else (other, (facts, line))
         yield better[0], _pair(better[1], worse[1])
     alone = sum(len(others) for _, others in waiting.values())
     if alone:

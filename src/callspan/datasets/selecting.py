@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from callspan.datasets.examples import Example
 from callspan.errors import CallspanError, ReadError
-from callspan.reading.load import Place
-from callspan.reading.rows import Placed, made_of
-from callspan.reports.database import Database
 
 Tree = dict[str, Any]
 
@@ -81,7 +75,10 @@ class Selection:
     both_opinions: bool = field(default=False, kw_only=True)
 
     def question(self) -> tuple[str, Tree]:
-        """Return the question to ask a `Database`, and its parameters; `is_wanted` says whether the opinion is met."""
+        """Return the question to ask a `Database`, and its parameters; the answer is in the order of the files.
+
+        Its rows say where a call stands, and its facts; `is_wanted` says whether the opinion is met.
+        """
         wishes = {
             "list_contains($kinds, one.kind)": ("kinds", list(self.kinds) or None),
             "one.conversation_id = $conversation": ("conversation", self.conversation),
@@ -136,22 +133,3 @@ def calls_in(path: Path, cluster: str | None = None) -> frozenset[str]:
         if cluster in (None, str(told.get("cluster"))) or (cluster == "problems" and told.get("is_problem") is True):
             found.add(ids)
     return frozenset(found)
-
-
-def examples(database: Database, selection: Selection) -> Iterator[Example]:
-    """Yield the chosen calls in the order of the files, in bounded memory."""
-    question, given = selection.question()
-    facts: deque[Tree] = deque()
-
-    def placed() -> Iterator[Placed]:
-        for row in database.stream(question, **given):
-            facts.append(row)
-            yield Placed(
-                Place(Path(row["file"]), row["line_offset"], row["line_number"]), row["trace_id"], row["span_id"]
-            )
-
-    for example in made_of(placed(), Example.of):
-        row = facts.popleft()
-        if example is not None:
-            example.facts = row
-            yield example

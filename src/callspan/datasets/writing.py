@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
-from callspan.datasets.chat import Refused, chat_line
-from callspan.datasets.evaluation_rows import COLUMNS, evaluation_row
-from callspan.datasets.examples import Example, hash_of
+from callspan.datasets.evaluation_rows import COLUMNS
+from callspan.datasets.examples import digest_of
+from callspan.datasets.making import Made, csv_line, written
 from callspan.datasets.preferences import pairs
 from callspan.reading.tables import import_arrow
 
 Tree = dict[str, Any]
 
-FORMATS: Final = ("openai-chat", "preference", "csv", "jsonl", "parquet")
-_IDENTITY: Final = ("trace_id", "span_id", "conversation_id", "step", "feedback", "score", "label", "comment")
 _ROWS_AT_ONCE: Final = 2_000
+_WRITTEN_AT_ONCE: Final = 1 << 20
 _PARTS: Final = 10_000
 
 
@@ -38,14 +36,14 @@ class Card:
     )
     sha256: dict[str, str] = field(default_factory=dict)
 
-    def count(self, file: str, example: Example) -> None:
+    def count(self, file: str, facts: Tree) -> None:
         """Count one example."""
         self.examples[file] += 1
-        facts = example.facts
-        prompt = " ".join(filter(None, (facts.get("prompt_name"), facts.get("prompt_version"))))
-        for name, value in {**facts, "prompt": prompt, "kind": example.kind}.items():
-            if name in self.by and value:
-                self.by[name][value] += 1
+        prompt = " ".join(filter(None, (facts["prompt_name"], facts["prompt_version"])))
+        for name, counter in self.by.items():
+            value = prompt if name == "prompt" else facts[name]
+            if value:
+                counter[value] += 1
 
     def as_json(self, told: Tree) -> str:
         """Return the card as a JSON text, below what is `told` of how the dataset was made."""
@@ -60,35 +58,25 @@ class Card:
         return json.dumps({**told, **counts}, ensure_ascii=False, indent=2) + "\n"
 
 
-def write_dataset(
-    examples: Iterable[Example],
-    form: str,
-    out: Path,
-    *,
-    split: float = 0.0,
-    clean: Callable[[Example], int] | None = None,
-) -> Card:
-    """Write examples in one of `FORMATS`; a file is there as a whole or not at all.
+def write_dataset(made: Iterable[tuple[Tree, Made]], form: str, out: Path, *, split: float = 0.0) -> Card:
+    """Write what was made of calls in one of `FORMATS`, beside their facts; a file is there as a whole or not at all.
 
     split: the share of conversations (calls without one count by trace) that goes into a second file beside `out`,
         `NAME.validation.SUFFIX`; which they are follows from their IDs, so it is the same every time.
-    clean: takes secrets out of an example, in place, and returns how many.
     """
     card = Card()
     names = [out, *([out.with_name(f"{out.stem}.validation{out.suffix}")] if split else [])]
     writers = [_WRITERS.get(form, _Lines)(Path(f"{name}.part")) for name in names]
     seen: set[bytes] = set()
     try:
-        for example, line in _lines(_cleaned(examples, clean, card), form, card):
-            identity = {key: value for key, value in line.items() if key not in _IDENTITY}
-            told = bytes.fromhex(hash_of(identity))[:16]
-            if told in seen:
+        for facts, content, digest in _examples(made, form, card):
+            if digest in seen:
                 card.duplicates += 1
                 continue
-            seen.add(told)
-            number = 1 if split and _is_validation(example, split) else 0
-            writers[number].write(line)
-            card.count(names[number].name, example)
+            seen.add(digest)
+            number = 1 if split and _is_validation(facts, split) else 0
+            writers[number].write(content)
+            card.count(names[number].name, facts)
         for writer, name in zip(writers, names, strict=True):
             writer.close()
             writer.path.replace(name)
@@ -100,27 +88,27 @@ def write_dataset(
     return card
 
 
-def _cleaned(examples: Iterable[Example], clean: Callable[[Example], int] | None, card: Card) -> Iterator[Example]:
-    for example in examples:
-        if clean is not None:
-            card.redacted += clean(example)
-        yield example
-
-
-def _lines(examples: Iterable[Example], form: str, card: Card) -> Iterator[tuple[Example, Tree]]:
-    if form == "preference":
-        yield from pairs(examples, card.refused)
+def _examples(made: Iterable[tuple[Tree, Made]], form: str, card: Card) -> Iterator[tuple[Tree, Any, bytes]]:
+    """Yield facts, content and digest of what is an example; the card counts what is none."""
+    good = _not_refused(made, card)
+    if form != "preference":
+        yield from ((facts, one.content, one.digest) for facts, one in good)
         return
-    make = chat_line if form == "openai-chat" else evaluation_row
-    for example in examples:
-        try:
-            yield example, make(example)
-        except Refused as reason:
-            card.refused[str(reason)] += 1
+    for facts, pair in pairs(((facts, one.content) for facts, one in good), card.refused):
+        yield facts, written(pair, form), digest_of(pair)
 
 
-def _is_validation(example: Example, share: float) -> bool:
-    group = example.facts.get("conversation_id") or example.trace_id
+def _not_refused(made: Iterable[tuple[Tree, Made]], card: Card) -> Iterator[tuple[Tree, Made]]:
+    for facts, one in made:
+        card.redacted += one.redacted
+        if one.refused is not None:
+            card.refused[one.refused] += 1
+        elif one.content is not None:
+            yield facts, one
+
+
+def _is_validation(facts: Tree, share: float) -> bool:
+    group = facts["conversation_id"] or facts["trace_id"]
     told = hashlib.sha256(str(group).encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(told[:8], "big") % _PARTS < share * _PARTS
 
@@ -134,29 +122,22 @@ def _sha256(file: Path) -> str:
 
 
 class _Lines:
-    """JSON Lines."""
+    """Lines of text that are ready to be written."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, head: str = "") -> None:
         self.path = path
-        self._stream: IO[str] = path.open("w", encoding="utf-8", errors="replace", newline="\n")
+        self._stream = path.open("wb", buffering=_WRITTEN_AT_ONCE)
+        self.write(head.encode())
 
-    def write(self, line: Tree) -> None:
-        self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+    def write(self, line: bytes) -> None:
+        self._stream.write(line)
 
     def close(self) -> None:
         self._stream.close()
 
 
-class _Csv(_Lines):
-    """CSV with a head, as RFC 4180 has it."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._rows = csv.DictWriter(self._stream, COLUMNS)
-        self._rows.writeheader()
-
-    def write(self, line: Tree) -> None:
-        self._rows.writerow(line)
+def _csv(path: Path) -> _Lines:
+    return _Lines(path, csv_line(COLUMNS))
 
 
 class _Parquet:
@@ -194,4 +175,4 @@ def _whole(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
-_WRITERS: Final[dict[str, Any]] = {"csv": _Csv, "parquet": _Parquet}
+_WRITERS: Final[dict[str, Any]] = {"csv": _csv, "parquet": _Parquet}

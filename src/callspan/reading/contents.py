@@ -11,6 +11,18 @@ from callspan.reading.parse import parsed
 
 Tree = dict[str, Any]
 _VARIABLE: Final = "gen_ai.prompt.variable."
+_ESSENTIAL: Final = frozenset(
+    """
+    input.value input.mime_type gen_ai.tool.call.arguments traceloop.entity.input
+    output.value output.mime_type gen_ai.tool.call.result traceloop.entity.output
+    gen_ai.system_instructions gen_ai.input.messages gen_ai.output.messages gen_ai.tool.definitions
+    gen_ai.retrieval.query.text reranker.query gen_ai.retrieval.documents
+    """.split()  # noqa: SIM905 - a list of words, not of quotation marks
+)
+_ESSENTIAL_LISTS: Final = (
+    *("llm.input_messages.", "llm.output_messages.", "llm.tools."),
+    *("retrieval.documents.", "reranker.output_documents."),
+)
 
 
 def read_contents(attributes: Attributes, kind: Kind) -> Tree:
@@ -39,6 +51,11 @@ def read_essentials(attributes: Attributes) -> Tree:
         "query": attributes.text("gen_ai.retrieval.query.text", "reranker.query"),
         "documents": read_documents(attributes),
     }
+
+
+def is_essential(name: str) -> bool:
+    """Return whether `read_essentials` looks at an attribute."""
+    return name in _ESSENTIAL or name.startswith(_ESSENTIAL_LISTS)
 
 
 def read_value(attributes: Attributes, side: str, *others: str) -> Any:

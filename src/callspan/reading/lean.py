@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from callspan.reading.files import Line
 from callspan.reading.load import Place
-from callspan.reading.otlp import read_id
+from callspan.reading.otlp import RawSpan, read_id
 from callspan.reading.overview import FACTS, Read, Row, make_row, service_in, way
 
 Lean = Callable[[Line], "list[Row] | None"]
@@ -26,11 +26,26 @@ _IDS_KEPT: Final = 1_000
 _ERROR: Final = 2  # the code of a status
 
 
-@cache
+Wants = Callable[[str], bool]
+"""Says of the name of an attribute whether it is looked at."""
+
+
 def lean_reader() -> Lean | None:
     """Return a lean reader of lines; None where msgspec is not installed."""
+    reader = _reader()
+    return None if reader is None else reader.read
+
+
+def lean_spans(text: bytes, wants: Wants) -> list[RawSpan] | None:
+    """Return the spans of a line with IDs, name and the attributes that are wanted; None where all has to be read."""
+    reader = _reader()
+    return None if reader is None else reader.spans(text, wants)
+
+
+@cache
+def _reader() -> _Reader | None:
     with contextlib.suppress(ImportError):
-        return _Reader().read
+        return _Reader()
     return None
 
 
@@ -42,7 +57,7 @@ class _Reader:
 
         request, value, word = _shapes()
         self._request, self._value, self._word = Decoder(request).decode, Decoder(value).decode, Decoder(word).decode
-        self._resource = Decoder().decode
+        self._anything = Decoder().decode
         self._service_of = lru_cache(_RESOURCES_KEPT)(self._read_service)
         self._shared_id = lru_cache(_IDS_KEPT)(read_id)
         self._words: dict[bytes, str] = {}
@@ -62,8 +77,34 @@ class _Reader:
             return None
         return found
 
+    def spans(self, text: bytes, wants: Wants) -> list[RawSpan] | None:
+        """Read what is wanted of one line, if it is as usual."""
+        try:
+            return [
+                self._span(span, wants)
+                for entry in self._request(text).resourceSpans
+                for scope in entry.scopeSpans
+                for span in scope.spans
+            ]
+        except (ValueError, RecursionError):
+            return None
+
+    def _span(self, span: Any, wants: Wants) -> RawSpan:
+        trace_id, span_id = self._shared_id(span.traceId, 32), read_id(span.spanId, 16)
+        if span.events or trace_id is None or span_id is None:
+            raise ValueError("there is more to tell")
+        told = RawSpan()
+        told.trace_id, told.span_id, told.parent_id, told.name = trace_id, span_id, None, span.name
+        told.start_ns = told.end_ns = told.status = 0
+        told.status_message, told.resource_attributes = None, None
+        told.events, told.links = [], []
+        attributes = span.attributes
+        wanted = _wanted(tuple([one.key for one in attributes]), wants)
+        told.attributes = [{"key": key, "value": self._anything(attributes[index].value)} for key, index in wanted]
+        return told
+
     def _read_service(self, resource: bytes) -> str | None:
-        told = self._resource(resource)
+        told = self._anything(resource)
         return service_in(told.get("attributes")) if isinstance(told, dict) else None
 
     def _row(self, place: Place, span: Any, service: str | None) -> Row:
@@ -108,6 +149,11 @@ def _places(keys: tuple[str, ...]) -> tuple[list[tuple[str, int]], list[tuple[st
     numbers = {key: number for number, key in enumerate(keys) if key in FACTS}
     words, others = way(tuple(numbers))
     return [(fact, numbers[name]) for fact, name in words], [(fact, numbers[name], read) for fact, name, read in others]
+
+
+@lru_cache(maxsize=4096)
+def _wanted(keys: tuple[str, ...], wants: Wants) -> list[tuple[str, int]]:
+    return [(key, number) for number, key in enumerate(keys) if wants(key)]
 
 
 def _plain(value: Any) -> Any:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+
+def _slow_sorted(tree: Any) -> bytes:
+    return json.dumps(tree, sort_keys=True, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")
+
+
 _fast_loads: Callable[[str | bytes], Any] = json.loads
+_fast_sorted: Callable[[Any], bytes] = _slow_sorted
 with contextlib.suppress(ImportError):
     import orjson
 
     _fast_loads = orjson.loads
+    _fast_sorted = partial(orjson.dumps, option=orjson.OPT_SORT_KEYS)
 
 
 def loads(text: str | bytes) -> Any:
@@ -46,3 +54,15 @@ def opened(value: object) -> Any:
     (['a'], '35')
     """
     return parsed(value) if isinstance(value, str) and value[:1] in ("{", "[") else value
+
+
+def sorted_json(tree: Any) -> bytes:
+    """Write plain data as bytes that are the same for the same content, whatever the order of keys.
+
+    >>> sorted_json({"b": 1, "a": []}) == sorted_json({"a": [], "b": 1})
+    True
+    """
+    try:
+        return _fast_sorted(tree)
+    except TypeError:  # half characters, numbers of any size
+        return _slow_sorted(tree)

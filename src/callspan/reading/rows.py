@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from callspan.reading.evaluations import read_spans
 from callspan.reading.files import LoadReport, Segment, read_again, read_lines
-from callspan.reading.lean import lean_reader
+from callspan.reading.lean import Wants, lean_reader, lean_spans
 from callspan.reading.load import Place, spans_of
 from callspan.reading.otlp import RawSpan
 from callspan.reading.overview import Row, row_of
@@ -63,16 +63,21 @@ def records_of(rows: Iterable[Row | Placed]) -> Iterator[SpanRecord | None]:
     return made_of(rows, record_of)
 
 
-def made_of(rows: Iterable[Row | Placed], make: Callable[[RawSpan], Made]) -> Iterator[Made | None]:
-    """Yield what `make` makes of each row's span, in the order of the rows; None where the file has changed."""
+def made_of(
+    rows: Iterable[Row | Placed], make: Callable[[RawSpan], Made], wants: Wants | None = None
+) -> Iterator[Made | None]:
+    """Yield what `make` makes of each row's span, in the order of the rows; None where the file has changed.
+
+    With `wants`, spans have their IDs, their name and the attributes that are wanted; the rest may be there or not.
+    """
     pending = iter(rows)
     while batch := list(islice(pending, _RECORDS_AT_ONCE)):
-        made = {(raw.trace_id, raw.span_id): make(raw) for raw in _read_batch(batch)}
+        made = {(raw.trace_id, raw.span_id): make(raw) for raw in _read_batch(batch, wants)}
         for row in batch:
             yield made.get((row.trace_id, row.span_id))
 
 
-def _read_batch(rows: Iterable[Row | Placed]) -> Iterator[RawSpan]:
+def _read_batch(rows: Iterable[Row | Placed], wants: Wants | None) -> Iterator[RawSpan]:
     """Read and parse each line once, in the order of the files."""
     wanted: dict[Path, dict[int, dict[int, Row | Placed]]] = {}
     for row in rows:
@@ -80,13 +85,16 @@ def _read_batch(rows: Iterable[Row | Placed]) -> Iterator[RawSpan]:
         wanted.setdefault(file, {}).setdefault(offset, {})[number] = row
     for file, lines in wanted.items():
         for offset, text in read_again(file, lines):
-            for number, raw in enumerate(_spans_again(text)):
+            for number, raw in enumerate(_spans_again(text, wants)):
                 known = lines[offset].get(number)
                 if known and raw and known.span_id == raw.span_id:
                     yield raw
 
 
-def _spans_again(text: bytes) -> list[RawSpan | None]:
+def _spans_again(text: bytes, wants: Wants | None) -> Iterable[RawSpan | None]:
+    lean = lean_spans(text, wants) if wants is not None else None
+    if lean is not None:
+        return lean
     try:
         return list(read_spans(loads(text), lambda _: None))
     except (ValueError, RecursionError):

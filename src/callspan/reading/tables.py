@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from callspan.errors import CallspanError
 from callspan.reading.columns import batch_of, schema
 from callspan.reading.files import LoadReport, Segment, files_of, is_packed
+from callspan.reading.programs import start_program
 from callspan.reading.rows import load_rows
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ Progress = Callable[[int, int], object]
 
 _ROWS_AT_ONCE: Final = 10_000
 _SEGMENT_BYTES: Final = 64 * 1024 * 1024
-_SOURCE: Final = Path(__file__).parents[2]
 
 
 def to_arrow(
@@ -126,12 +125,7 @@ def _read_with(
 def _from_worker(share: list[Segment], moved: Callable[[int], object]) -> tuple[list[pa.RecordBatch], LoadReport]:
     pa = import_arrow()
     order = json.dumps([[str(file), start, end] for file, start, end in share])
-    path = os.pathsep.join(filter(None, [str(_SOURCE), os.environ.get("PYTHONPATH")]))
-    worker = subprocess.Popen(  # noqa: S603 - ourselves
-        [sys.executable, "-m", "callspan.reading.table_worker", order],
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": path, "CALLSPAN_DISABLED": "true"},
-    )
+    worker = start_program("callspan.reading.table_worker", order, stdout=subprocess.PIPE)
     try:
         found, told = [], {}
         with pa.ipc.open_stream(worker.stdout) as stream:

@@ -1,0 +1,45 @@
+"""The program that makes examples for `callspan export`: rows in on stdin, what was made of them out on stdout.
+
+Both are frames of eight bytes of length and a `marshal` of plain data; the form of the dataset is the only argument.
+"""
+
+from __future__ import annotations
+
+import marshal
+import signal
+import sys
+from typing import IO, Any
+
+from callspan.cli.cleaning import cleaner
+from callspan.datasets.making import make
+
+
+def send(stream: IO[bytes], data: Any) -> None:
+    """Write one frame."""
+    told = marshal.dumps(data)
+    stream.write(len(told).to_bytes(8, "big") + told)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> Any:
+    """Read one frame; raises `EOFError` where there is none, or half of one."""
+    size = stream.read(8)
+    told = stream.read(int.from_bytes(size, "big")) if len(size) == 8 else b""
+    return marshal.loads(told)  # noqa: S302 - from ourselves; of nothing it raises EOFError
+
+
+def main(form: str) -> None:
+    """Make what is asked for until nobody asks any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this ends it
+    clean = cleaner()
+    while True:
+        try:
+            names, rows = receive(sys.stdin.buffer)
+        except EOFError:
+            return
+        told = make([dict(zip(names, row, strict=True)) for row in rows], form, clean)
+        send(sys.stdout.buffer, [(*one,) for one in told])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
