@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
-from callspan.pipeline.counters import Counters
+from callspan.pipeline.counters import Counters, Stats, balanced
 
 
 def test_what_is_settled_is_delivered_or_lost():
@@ -47,3 +48,24 @@ def test_threads_lose_no_count():
     for thread in threads:
         thread.join()
     assert set(counters.dropped.values()) == {800}
+
+
+def counted(**counts: Any) -> dict[str, Stats]:
+    zero: dict[str, Any] = dict.fromkeys(Stats.__annotations__, 0)
+    return {"a": Stats(**{**zero, "dropped": {}, **counts})}  # type: ignore[typeddict-item]
+
+
+def test_books_that_balance_are_shown_at_once():
+    told = [counted(ended=7, adopted=1, delivered=2, rejected=1, dropped={"x": 1}, buffered=3, spooled=1), {}]
+    assert balanced(lambda: told.pop(0))["a"]["ended"] == 7
+    assert told == [{}]
+
+
+def test_books_that_do_not_balance_are_looked_at_again():
+    told = [counted(ended=3), counted(ended=3, buffered=2), counted(ended=3, buffered=3), {}]
+    assert balanced(lambda: told.pop(0))["a"]["buffered"] == 3
+    assert told == [{}]
+
+
+def test_books_that_never_balance_are_shown_as_they_are():
+    assert balanced(lambda: counted(ended=3))["a"]["ended"] == 3
