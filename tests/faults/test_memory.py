@@ -16,6 +16,9 @@ pytestmark = [
 QUEUE_MIB = 64
 BESIDE_MIB = 20  # the HTTP client, requests on their way, and what the allocator holds
 
+OWN_TEXTS = '[("word %d " % (number * 7 + turn) * 80)[:SIZE] for turn in range(7)]'  # nobody else has them
+SHARED_TEXTS = "[texts[(number + turn) % 256] for turn in range(7)]"
+
 CHATS = """
     import sys
     import callspan
@@ -29,12 +32,13 @@ CHATS = """
 
     @callspan.llm
     def chat(messages, parameters):
-        return {"role": "assistant", "content": texts[len(messages)], "usage": {"prompt_tokens": 655}}
+        return {"role": "assistant", "content": said.pop(), "usage": {"prompt_tokens": 655}}
 
     callspan.configure(exporters=[OTLPExporter(sys.argv[1])])
     before = peak_mib()
     for number in range(int(sys.argv[2])):
-        messages = [{"role": "user", "content": texts[(number + turn) % 256]} for turn in range(6)]
+        said = TEXTS
+        messages = [{"role": "user", "content": said.pop()} for turn in range(6)]
         chat(messages, {"model": "m", "temperature": 0.2, "seed": number})
     print("PEAK", peak_mib() - before)
     print("DROPPED", callspan.stats()["otlp"]["dropped"]["queue full"])  # so the queue was full
@@ -42,9 +46,17 @@ CHATS = """
 """
 
 
-def test_a_receiver_that_is_away_costs_no_more_memory_than_the_queue_may_hold(tmp_path):
-    count = times(25_000, 200_000)
-    ended = run(CHATS, tmp_path, f"http://127.0.0.1:{closed_port()}", str(count), timeout_s=300)
+@pytest.mark.parametrize(
+    ("texts", "size", "count"),
+    [
+        (SHARED_TEXTS, 400, times(30_000, 200_000)),
+        (OWN_TEXTS, 400, times(30_000, 200_000)),
+        (OWN_TEXTS, 20_000, times(2_500, 20_000)),
+    ],
+)
+def test_a_receiver_that_is_away_costs_no_more_memory_than_the_queue_may_hold(tmp_path, texts, size, count):
+    program = CHATS.replace("TEXTS", texts.replace("SIZE", str(size)).replace("80", str(size // 5)))
+    ended = run(program, tmp_path, f"http://127.0.0.1:{closed_port()}", str(count), timeout_s=300)
     assert "DROPPED" in ended.out
     peak_mib = float(next(line for line in ended.out.splitlines() if line.startswith("PEAK")).split()[1])
     assert peak_mib <= QUEUE_MIB + BESIDE_MIB

@@ -240,3 +240,38 @@ def test_what_waits_in_front_of_it_shares_its_bound():
     buffer.offer(numbered(5))
     assert (len(buffer), buffer.dropped) == (2, 4)
     assert names(buffer.take(9)) == ["4", "5"]
+
+
+def test_what_others_can_spare_makes_it_larger():
+    buffer = Attended().buffer(max_bytes=50, wake_spans=1)
+    buffer.spare_bytes = 30
+    for number in range(9):
+        buffer.offer(numbered(number))
+    assert (len(buffer), buffer.dropped) == (8, 1)
+    buffer.spare_bytes = 0
+    buffer.offer(numbered(9))
+    assert (len(buffer), buffer.dropped) == (5, 5)
+
+
+def test_what_others_hold_anyway_does_not_count():
+    buffer = Attended().buffer(max_bytes=50, wake_spans=1)
+    buffer.share = 0.5
+    for number in range(11):
+        buffer.offer(numbered(number))
+    assert (len(buffer), buffer.dropped, buffer.waiting_bytes) == (10, 1, 50)
+
+
+def test_what_others_hold_is_learnt_once_when_there_is_no_room():
+    looked = []
+
+    def look(spans: Any) -> float | None:
+        looked.append(len(spans))
+        if len(looked) == 1:
+            raise RuntimeError("deque mutated")
+        return None if len(looked) == 2 else 0.5
+
+    buffer = Attended().buffer(max_bytes=50, wake_spans=1, look=look)
+    for number in range(12):
+        buffer.offer(numbered(number))
+    assert looked == [6, 6, 6]
+    assert (len(buffer), buffer.dropped) == (10, 2)

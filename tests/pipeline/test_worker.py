@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 import time
 import weakref
@@ -738,6 +739,20 @@ def test_a_child_starts_over():
     blocked.released.set()
     offer(of, 2)
     assert of.flush(5).remaining == 0
+
+
+def test_the_books_balance_while_spans_are_on_their_way():
+    of = pipeline(Keeping(), Keeping("wire", local=False))
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(200):
+            offer(of, 20)
+            of._worker.ring()
+            assert conserved(of)["keeping"]["ended"] > 0
+    finally:
+        sys.setswitchinterval(before)
+    assert of.flush(5).ok
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

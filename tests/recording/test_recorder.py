@@ -46,7 +46,7 @@ def test_a_fresh_span_has_every_slot(recorder):
         if slot not in ("__weakref__", "stored"):  # the second is set where there is a spool only
             getattr(span, slot)
     assert (span.name, span.kind, span.component, span.site) == ("name", "tool", "finer", SITE)
-    assert (span.parent_id, span.end_ns, span.outcome, span.size) == (None, 0, "ok", 768)
+    assert (span.parent_id, span.end_ns, span.outcome, span.size) == (None, 0, "ok", 1024)
     assert own == {**outer, SPAN_KEY: span}
     assert SPAN_KEY not in outer
 
@@ -143,7 +143,7 @@ def test_the_message_of_an_exception_counts(recorder):
     span, _, _ = recorder.open(SITE)
     facts = recorder.describe_error(span, ValueError("x" * 100))
     assert isinstance(facts, ErrorFacts)
-    assert span.size == 868
+    assert span.size == 1124
 
 
 def test_sealing_hands_the_span_on_once(recorder, kept):

@@ -7,7 +7,7 @@ never current while a generator is suspended. Closing a call twice is harmless.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from callspan.capture.switch import STREAM_BYTES
 from callspan.guard import guard
@@ -16,6 +16,8 @@ from callspan.recording.errors import is_cancellation
 from callspan.recording.otel import SCOPE_KEY, SPAN_KEY, Context, get_context, put_back, restore, set_context
 from callspan.recording.recorder import Recorder, account
 from callspan.recording.snapshot import Chunk, freeze
+
+_CHUNK_BYTES: Final = 64  # what a short text holds beside its characters
 
 
 class Call:
@@ -235,7 +237,7 @@ class Call:
             span.truncated = {**(span.truncated or {}), "output": size + self._unkept_size}
         if site.reduce is None and site.select_output is None:
             span.output = ([chunks], None, None, size, 0, None)
-            span.size += size
+            span.size += size + _CHUNK_BYTES * len(chunks)
             return
         value = chunks if site.reduce is None else site.reduce(chunks)
         span.output = self._recorder.freeze(

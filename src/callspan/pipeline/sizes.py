@@ -6,8 +6,8 @@ from typing import Final
 
 from callspan.model.span import Span
 
-_FACTS_BYTES: Final = 1024  # the object and its small containers
-_ROW_BYTES: Final = 384  # a message, its parts and the dictionary of one part; a document
+_FACTS_BYTES: Final = 1280  # the object and its small containers
+_ROW_BYTES: Final = 208  # what a message holds beyond the dictionary that it was read from, or a prompt, or a vector
 
 
 def added_by_opening(span: Span) -> int:
@@ -16,13 +16,7 @@ def added_by_opening(span: Span) -> int:
     if facts is None:
         return 0
     rows = len(facts.prompts)
-    for several in (
-        facts.input_messages,
-        facts.output_messages,
-        facts.documents,
-        facts.input_documents,
-        facts.embeddings,
-    ):
+    for several in (facts.input_messages, facts.output_messages, facts.embeddings):
         if several:
             rows += len(several)
     return _FACTS_BYTES + rows * _ROW_BYTES

@@ -8,6 +8,7 @@ import time
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Final
 
 from callspan.exporters.contract import Exporter
@@ -15,7 +16,7 @@ from callspan.guard import guard
 from callspan.model.resource import Resource
 from callspan.model.span import Span
 from callspan.pipeline.buffer import Buffer
-from callspan.pipeline.counters import FlushResult, Stats
+from callspan.pipeline.counters import FlushResult, Stats, balanced
 from callspan.pipeline.lane import BATCH_SPANS
 from callspan.pipeline.lanes import Lanes
 from callspan.pipeline.limits import Limiter
@@ -25,12 +26,13 @@ from callspan.pipeline.processors import process
 from callspan.pipeline.progress import Progress
 from callspan.pipeline.redaction.gate import Gate
 from callspan.pipeline.repeats import Repeats
+from callspan.pipeline.sharing import look
 from callspan.pipeline.sizes import added_by_opening
 from callspan.pipeline.spool.settings import SpoolSettings
 from callspan.pipeline.threads import Attendant, is_loading
 from callspan.policy import Processor
 
-_BATCH_BYTES: Final = 4 * 1_048_576  # what leaves the queue's bound at a time
+_BATCH_BYTES: Final = (1_048_576, 4 * 1_048_576)  # out of the queue's bound at a time: while it is tight, and else
 _INTERVAL_S: Final = 0.5
 _INLINE_S: Final = 0.1  # what delivery may cost a thread of the user's where there is no worker
 _GRACE_S: Final = 0.25  # for closing, beyond the deadline
@@ -74,8 +76,9 @@ class Pipeline:
         if measuring is not None:
             measuring.attend = self._attend
         clean = self._gate.clean_resource(resource)
-        self.buffer = Buffer(self._attend, max_spans, max_bytes)
-        self.lanes = Lanes(exporters, clean, quiet, max_spans, max_bytes, spool, self._gate, self._waiting_bytes)
+        self.buffer = Buffer(self._attend, max_spans, max_bytes, look=look)
+        before = partial(getattr, self.buffer, "waiting_bytes")
+        self.lanes = Lanes(exporters, clean, quiet, max_spans, max_bytes, spool, self._gate, before)
         self.offer = self.buffer.offer
         self._quiet = quiet
         self._every_interval = every_interval
@@ -89,9 +92,6 @@ class Pipeline:
         self._step_lock = threading.Lock()
         self._stepping_id: int | None = None
         self._told_dropped = 0
-
-    def _waiting_bytes(self) -> int:
-        return self.buffer.waiting_bytes
 
     # -- around a fork ---------------------------------------------------------------------------------------------
 
@@ -184,17 +184,19 @@ class Pipeline:
                 return
 
     def _deliver_until(self, until: float | None) -> None:
-        while spans := self.buffer.take(BATCH_SPANS, _BATCH_BYTES):
+        while spans := self.buffer.take(BATCH_SPANS, _BATCH_BYTES[self.buffer.spare_bytes > 0]):
             self._let_senders_import()
             self.lanes.deliver(spans, self._make_ready, self._accept if self._processors else None)
+            self.lanes.tell_room(self.buffer)
             if until is not None and time.monotonic() >= until:
                 return
 
     def _let_senders_import(self) -> None:
-        """At the end, wait for a sender's imports: both at once take twice as long, and what is ready has to wait."""
+        """At the end, and at the start where no lane is local, wait for a sender's imports: what is ready waits."""
         until = time.monotonic() + _IMPORT_S
-        while self._is_leaving and any(map(is_loading, self.lanes.thread_ids())) and time.monotonic() < until:
-            time.sleep(_POLL_S[1])
+        if self._is_leaving or not (self.buffer.spare_bytes or self.lanes.has_local):
+            while any(map(is_loading, self.lanes.thread_ids())) and time.monotonic() < until:
+                time.sleep(_POLL_S[1])
 
     def _make_ready(self, span: Span) -> bool:
         try:
@@ -257,10 +259,8 @@ class Pipeline:
 
     def _nudge(self) -> None:
         if len(self.buffer):
-            if self.buffer.awake:
-                self._worker.ring()
-            else:
-                self._attend()
+            see_to_it = self._worker.ring if self.buffer.awake else self._attend
+            see_to_it()
 
     def _thread_ids(self) -> Iterator[int | None]:
         """Name the threads that deliver; the first may be one of the user's."""
@@ -329,8 +329,7 @@ class Pipeline:
 
     def stats(self) -> dict[str, Stats]:
         """Return the counts per exporter."""
-        buffer = self.buffer
-        return {lane.name: lane.stats(buffer.offered, len(buffer), buffer.dropped) for lane in self.lanes}
+        return balanced(lambda: self.lanes.stats(self.buffer))
 
 
 _pipelines: Final[weakref.WeakSet[Pipeline]] = weakref.WeakSet()

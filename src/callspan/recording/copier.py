@@ -24,6 +24,7 @@ MARGIN_BYTES: Final = (
     4096  # kept beyond a limit and dropped after redaction, so that no half of a secret survives a cut
 )
 _NODES: Final = 8192
+_NODE_BYTES: Final = 64
 _ITEMS: Final = 1024  # of one container
 _NUMBERS: Final = 8192  # of one vector
 _DEPTH: Final = 48
@@ -44,13 +45,18 @@ class Copier:
         self._path: set[int] = set()
         self._cut = False
         self._original = 0
-        self.size = 0
+        self.size = self._beside = 0
         self.prompts: list[Any] | None = None
 
     @property
     def cut_bytes(self) -> int:
         """The size that the values had, roughly, where something was left out; else 0."""
         return max(self._original, self.size) if self._cut else 0
+
+    @property
+    def held_bytes(self) -> int:
+        """What the copies hold, with all that is around the values."""
+        return self.size + self._beside + _NODE_BYTES * (_NODES - self._nodes)
 
     def copy(self, value: Any) -> Any:
         """Return a private copy of `value`."""
@@ -85,6 +91,7 @@ class Copier:
             self._original += length - limit - len(mark)  # which is not theirs
             text = text[:limit] + mark
         self._grow(len(text))
+        self._beside += text.__sizeof__() - len(text)
         return text
 
     def _container(self, value: Any, kind: type, depth: int) -> Any:

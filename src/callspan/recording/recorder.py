@@ -33,7 +33,7 @@ Opened = tuple[Any, Context, Context]
 """A `Span` or an `InertSpan`, the context in which it is current, and the context around it."""
 
 
-SPAN_BYTES: Final = 768
+SPAN_BYTES: Final = 1024
 """What a span holds beside its values, roughly: itself, its numbers, and the tuples of its snapshots."""
 
 _open: Callable[[Span], Facts] | None = None

@@ -23,6 +23,8 @@ _DEEP_ITEMS: Final = 8192  # below the first two levels, in all
 _SHORT: Final = 32  # of so few items, each is checked
 _NUMBERS: Final = 131_072  # in longer vectors, in all
 _NUMBER_BYTES: Final = 32
+_CONTAINER_BYTES: Final = 144  # a small dictionary with what the collector of garbage adds; a list holds less
+_ITEM_BYTES: Final = 32  # a place in a container, and a number in it
 _FOREIGN: Final = -1
 _VECTOR: Final = -2
 
@@ -91,7 +93,7 @@ def freeze(  # noqa: C901, PLR0912 - one loop, which calls nothing for what is p
         for index, root in enumerate(roots):
             kind = type(root)
             if kind is str:
-                size += len(root)
+                size += root.__sizeof__()
             elif kind is int or kind is float or root is None or kind is bool:
                 pass
             else:
@@ -100,7 +102,7 @@ def freeze(  # noqa: C901, PLR0912 - one loop, which calls nothing for what is p
                 if kind is dict:
                     if len(root) <= _ITEMS:
                         roots[index] = copied = root.copy()
-                        added = _check(copied.values(), deep)
+                        added = _check(copied.values(), deep, _CONTAINER_BYTES + _ITEM_BYTES * len(copied))
                 elif kind is list or kind is tuple:
                     rows: list[Any] = []
                     added = _copy_rows(root, rows, deep)
@@ -121,7 +123,7 @@ def freeze(  # noqa: C901, PLR0912 - one loop, which calls nothing for what is p
             size = _copy_deep(deep, copies, size)
     except Exception:  # noqa: BLE001 - two keys of one hash, which a dictionary compares while it is copied
         size = _FOREIGN
-    if size > SNAPSHOT_BYTES or size == _FOREIGN:
+    if size == _FOREIGN or (size > SNAPSHOT_BYTES and _told_bytes(roots, copies, foreign or ()) > SNAPSHOT_BYTES):
         return _copy(roots, names, None, 0, range(len(roots)), open_objects=open_objects)
     if foreign is not None:
         return _copy(roots, names, copies, size, foreign, open_objects=open_objects)
@@ -134,7 +136,7 @@ def _copy_rows(root: Any, rows: list[Any], deep: list[Any]) -> int:
         return _VECTOR if len(root) <= SNAPSHOT_BYTES // _NUMBER_BYTES else _FOREIGN
     if len(root) > _ITEMS:
         return _FOREIGN
-    size = 0
+    size = _CONTAINER_BYTES
     left = _ITEMS
     for row in [*root]:  # or another thread that appends all the time would keep us here
         kind = type(row)
@@ -144,10 +146,11 @@ def _copy_rows(root: Any, rows: list[Any], deep: list[Any]) -> int:
                 return _FOREIGN
             copied = row.copy()
             rows.append(copied)
+            size += _CONTAINER_BYTES
             for value in copied.values():  # what _check does, without calling it for every document
                 kind = type(value)
                 if kind is str:
-                    size += len(value)
+                    size += value.__sizeof__()
                 elif kind is float or kind is int:
                     pass
                 elif kind is dict or kind is list or kind is tuple:
@@ -156,20 +159,21 @@ def _copy_rows(root: Any, rows: list[Any], deep: list[Any]) -> int:
                     return _FOREIGN
         else:
             rows.append(row)
-            added = _check((row,), deep)
-            if added == _FOREIGN:
+            size = _check((row,), deep, size)
+            if size == _FOREIGN:
                 return _FOREIGN
-            size += added
-    return size
+    return size + _ITEM_BYTES * (len(rows) + _ITEMS - left)
 
 
-def _check(values: Iterable[Any], deep: list[Any]) -> int:
-    """Weigh the values of containers of our own and note the containers among them; return the size, or _FOREIGN."""
-    size = 0
+def _check(values: Iterable[Any], deep: list[Any], size: int) -> int:
+    """Weigh the values of a container of our own and note the containers among them.
+
+    Return `size` and what came to it, or _FOREIGN.
+    """
     for value in values:
         kind = type(value)
         if kind is str:
-            size += len(value)
+            size += value.__sizeof__()
         elif kind is float or kind is int:
             pass
         elif kind is dict or kind is list or kind is tuple:
@@ -209,14 +213,14 @@ def _copy_deep(deep: list[Any], copies: list[Any], size: int) -> int:
         for value in values:  # as in _check and _copy_rows
             kind = type(value)
             if kind is str:
-                size += len(value)
+                size += value.__sizeof__()
             elif kind is float or kind is int:
                 pass
             elif kind is dict or kind is list or kind is tuple:
                 deep.append(value)
             elif value is not None and kind is not bool:
                 return _FOREIGN
-    return _FOREIGN if size > SNAPSHOT_BYTES else size + _NUMBER_BYTES * numbers
+    return size + _CONTAINER_BYTES * len(copies) + _ITEM_BYTES * (_DEEP_ITEMS - left) + _NUMBER_BYTES * numbers
 
 
 def _is_vector(value: list[Any] | tuple[Any, ...]) -> bool:
@@ -227,6 +231,25 @@ def _is_vector(value: list[Any] | tuple[Any, ...]) -> bool:
     except IndexError:  # another thread emptied it
         return False
     return _ONLY_NUMBERS.issuperset(map(id, map(type, seen)))
+
+
+def _told_bytes(roots: list[Any], copies: list[Any] | None, foreign: Iterable[int]) -> int:
+    """Return what the texts and the vectors come to, without what holds them: that is what a snapshot is cut by."""
+    ours = [root for index, root in enumerate(roots) if index not in foreign]
+    size = 0
+    for one in (*ours, *(copies or ())):
+        kind = type(one)
+        if kind is list:
+            size += sum(_text_bytes(row.values()) for row in one if type(row) is dict)
+        if kind is Vector:
+            size += _NUMBER_BYTES * len(one.items)
+        else:
+            size += _text_bytes(one.values() if kind is dict else one if kind is list else (one,))
+    return size
+
+
+def _text_bytes(values: Iterable[Any]) -> int:
+    return sum(len(value) for value in values if type(value) is str)
 
 
 def _copy(
@@ -247,4 +270,4 @@ def _copy(
         elif type(root) is Texts:
             root = root.rows
         roots[index] = Whole(copier.copy(root))
-    return roots, names, copies, size + copier.size, copier.cut_bytes, copier.prompts
+    return roots, names, copies, size + copier.held_bytes, copier.cut_bytes, copier.prompts

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+
+from callspan.model.span import Span
+from callspan.pipeline.sharing import look, sample, share, shared_bytes
+from callspan.recording.snapshot import freeze
+from spans import finished
+
+ALONE = 400 + 49  # what a text of 400 ASCII characters takes
+
+
+def sealed(*roots: object, size: int = 1000) -> Span:
+    span = finished(size=size)
+    span.input, span.output = freeze(list(roots)), None
+    return span
+
+
+def text(number: int) -> str:
+    return f"{number:03d}" * 133 + "x"
+
+
+def test_texts_that_nobody_else_holds_are_not_shared():
+    span = sealed([{"content": "x".join("y" * 200)}], "a".join("b" * 200))
+    assert shared_bytes(span) == 0
+    assert shared_bytes(finished(size=1000)) == 0
+
+
+def test_what_would_stay_if_the_span_went_is_shared():
+    kept = text(1)
+    for made in (
+        lambda: kept,
+        lambda: [{"content": kept}],
+        lambda: {"content": kept},
+    ):
+        span = sealed(made())
+        assert shared_bytes(span) == ALONE // 2
+    short = "never looked at"
+    assert shared_bytes(sealed({"short": short})) == 0
+
+
+def test_what_four_hold_is_shared_by_three_quarters():
+    kept = [text(1)]
+    spans = [sealed(kept[0]) for _ in range(3)]
+    assert shared_bytes(spans[0]) == ALONE * 3 // 4
+
+
+def test_the_part_that_spans_hold_alone():
+    spans = [finished(size=1000), finished(size=3000)]
+    assert share(spans, 1000) == 0.75
+    assert share(spans, 0) == 1.0
+    assert share(spans, 3900) == 0.5  # never less: what is shared now may not be shared with those that come next
+    assert share(spans[:1], 500) is None
+    assert share([], 0) is None
+
+
+def test_a_few_stand_for_all():
+    kept = text(2)
+    spans = [sealed(kept) if number % 64 == 0 else sealed(text(number)) for number in range(300)]
+    assert sample(spans) == spans[::64]
+    assert look(spans) == pytest.approx(1 - ALONE * 5 / 6 / 1000, abs=0.001)
+    assert look(spans[:10]) is None
