@@ -140,6 +140,33 @@ def test_a_line_too_long_for_memory_is_skipped(tmp_path, monkeypatch):
     assert [line for _, line, _ in report.first_bad] == [1, 3]
 
 
+def test_a_dataset_beside_spans_is_counted_once_and_named(tmp_path):
+    write(tmp_path / "a.jsonl", [finished("chain", "good")])
+    dataset = tmp_path / "train.jsonl"
+    dataset.write_text('{"messages": []}\n' * 30)
+    mixed = write_requests(tmp_path / "z.jsonl", foreign(name="one"))
+    mixed.write_bytes(b'{"messages": []}\n' * 2 + mixed.read_bytes() + b"[]\n")
+    report = LoadReport()
+
+    assert names(tmp_path, report) == ["good", "one"]
+    assert report.bad == {"not a file of spans": 1, "not an OTLP trace request": 3}
+    assert [place[:2] for place in report.first_bad] == [
+        (str(dataset), 1),
+        (str(mixed), 1),
+        (str(mixed), 2),
+        (str(mixed), 4),
+    ]
+
+
+def test_a_file_with_other_faults_is_counted_by_its_lines(tmp_path):
+    path = tmp_path / "odd.jsonl"
+    path.write_text("{}\n{}\nbroken\n")
+    report = LoadReport()
+
+    assert names(path, report) == []
+    assert report.bad == {"not an OTLP trace request": 2, "not JSON": 1}
+
+
 def test_a_missing_path_is_named(tmp_path):
     with pytest.raises(ReadError, match=r"nowhere\.jsonl") as raised:
         load(tmp_path / "nowhere.jsonl")

@@ -46,8 +46,9 @@ class Made(NamedTuple):
 
 def make(rows: Sequence[Tree], form: str, clean: Clean) -> list[Made]:
     """Make the calls in the rows, which are those of `Selection.question`, in one of `FORMATS`."""
+    files = {row["file"]: Path(row["file"]) for row in rows}  # a path of its own for each call would cost much
     placed = (
-        Placed(Place(Path(row["file"]), row["line_offset"], row["line_number"]), row["trace_id"], row["span_id"])
+        Placed(Place(files[row["file"]], row["line_offset"], row["line_number"]), row["trace_id"], row["span_id"])
         for row in rows
     )
     found = zip(rows, made_of(placed, Example.of, is_looked_at), strict=True)

@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import IO, Final, NamedTuple, cast
 
 from callspan.errors import ReadError
+from callspan.reading.otlp import NOT_A_REQUEST
+
+NOT_A_FILE: Final = "not a file of spans"
 
 MAX_LINE_BYTES: Final = 256 * 1024 * 1024
 _FIRST_BAD_KEPT: Final = 10
@@ -44,6 +47,18 @@ class LoadReport:
         self.bad[reason] += 1
         if len(self.first_bad) < _FIRST_BAD_KEPT:
             self.first_bad.append((str(file), line, reason))
+
+    def settle(self, file: Path, first: int, lines: int, before: LoadReport) -> None:
+        """Count a file once, and not by its lines, when all of several lines that followed `before` are JSON of others.
+
+        Datasets lie beside the files they were made of.
+        """
+        if lines < 2 or self.read > before.read or self.bad[NOT_A_REQUEST] - before.bad[NOT_A_REQUEST] != lines:
+            return
+        self.bad[NOT_A_REQUEST] -= lines
+        self.bad += Counter()  # none is no reason
+        self.first_bad = self.first_bad[: len(before.first_bad)]
+        self.complain(file, first, NOT_A_FILE)
 
     def add(self, later: LoadReport) -> None:
         """Add what was found in other files, or in the lines of the same files that come after those counted here."""
@@ -106,6 +121,7 @@ def read_lines(files: Iterable[Path | Segment], report: LoadReport) -> Iterator[
     for given in files:
         file, start, end = given if isinstance(given, Segment) else Segment(given)
         number = report.lines[str(file)] if start else 0
+        first, seen, before = number + 1, 0, LoadReport(report.read, report.bad.copy(), report.first_bad.copy())
         try:
             with open_unpacked(file) as stream:
                 offset = _first_line(stream, start)
@@ -119,6 +135,7 @@ def read_lines(files: Iterable[Path | Segment], report: LoadReport) -> Iterator[
                         report.complain(file, number, "line too long")
                         length += _skip_line(stream)
                     elif not text.isspace():
+                        seen += 1
                         yield Line(file, number, offset, text.removeprefix(_BOM))
                     offset += length
         except _DAMAGED:
@@ -126,6 +143,7 @@ def read_lines(files: Iterable[Path | Segment], report: LoadReport) -> Iterator[
         except OSError as error:
             report.complain(file, number + 1, f"unreadable file: {error.strerror or type(error).__name__}")
         report.lines[str(file)] = number
+        report.settle(file, first, seen, before)
 
 
 def read_again(file: Path, offsets: Iterable[int]) -> Iterator[tuple[int, bytes]]:
