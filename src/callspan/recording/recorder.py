@@ -131,7 +131,8 @@ class Recorder:
         try:
             snapshot = freeze([value], None, span.site.open_objects)
             span.size += snapshot[3]
-            account(span, field, snapshot)
+            if snapshot[4] or snapshot[5]:
+                account(span, field, snapshot)
         except Exception as error:  # noqa: BLE001 - our fault must not become the user's
             guard.note("freezing a value", error)
             return None
