@@ -5,6 +5,7 @@ Both are frames of eight bytes of length and a `marshal` of plain data; the form
 
 from __future__ import annotations
 
+import gc
 import marshal
 import signal
 import sys
@@ -32,6 +33,8 @@ def main(form: str) -> None:
     """Make what is asked for until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this ends it
     clean = cleaner()
+    gc.disable()  # in the middle of a frame it would walk calls that are all alive, again and again
+    gc.freeze()
     while True:
         try:
             names, rows = receive(sys.stdin.buffer)
@@ -39,6 +42,8 @@ def main(form: str) -> None:
             return
         told = make([dict(zip(names, row, strict=True)) for row in rows], form, clean)
         send(sys.stdout.buffer, [(*one,) for one in told])
+        del told
+        gc.collect()
 
 
 if __name__ == "__main__":
