@@ -13,6 +13,7 @@ from callspan.errors import CallspanError
 from callspan.model.feedback import COMPONENT, Feedback
 from callspan.reading import LoadReport, tables, to_arrow
 from callspan.reading.columns import COLUMNS
+from callspan.reading.programs import start_program
 from span_files import foreign, write, write_requests
 from spans import FIXED, START_NS, finished
 
@@ -95,6 +96,33 @@ def test_several_processes_read_the_same(tmp_path, monkeypatch, processes):
     }
     size = path.stat().st_size + packed.stat().st_size
     assert seen[-1] == (size, size)
+
+
+def test_an_interrupt_leaves_no_worker(tmp_path, monkeypatch):
+    started = []
+
+    def start(*arguments, **pipes):
+        started.append(start_program(*arguments, **pipes))
+        return started[-1]
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tables, "_SEGMENT_BYTES", 3_000)
+    monkeypatch.setattr(tables, "start_program", start)
+    path = write(tmp_path / "spans.jsonl", [finished("chain", span_id=number + 1) for number in range(20)])
+    with pytest.raises(KeyboardInterrupt):
+        to_arrow(path, processes=2, on_progress=interrupted)
+    assert [worker.poll() is not None for worker in started] == [True, True]
+
+
+def test_a_worker_that_ends_early_is_told(tmp_path, monkeypatch):
+    nothing = [sys.executable, "-c", ""]
+    monkeypatch.setattr(tables, "_SEGMENT_BYTES", 3_000)
+    monkeypatch.setattr(tables, "_start", lambda _: subprocess.Popen(nothing, stdout=subprocess.PIPE))
+    path = write(tmp_path / "spans.jsonl", [finished("chain", span_id=number + 1) for number in range(20)])
+    with pytest.raises(CallspanError, match=r"a worker that reads .*spans\.jsonl ended early"):
+        to_arrow(path, processes=2)
 
 
 def test_no_files_are_an_empty_table(tmp_path):

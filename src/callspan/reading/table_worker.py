@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from callspan.reading.tables import batches
 
 def main(order: str) -> None:
     """Read what the order names: a JSON list of file, start and end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this ends it
     gc.disable()  # there are no rings, only rows, which it would walk again and again
     segments = [Segment(Path(file), start, end) for file, start, end in json.loads(order)]
     report, done = LoadReport(), 0

@@ -113,31 +113,42 @@ def _read_with(
             if on_progress is not None:
                 on_progress(sum(done), total)
 
-        return _from_worker(shares[number], moved)
+        return _from_worker(workers[number], shares[number], moved)
 
-    with ThreadPoolExecutor(processes) as threads:
+    workers = [_start(share) for share in shares]
+    threads = ThreadPoolExecutor(processes)
+    try:
         parts = list(threads.map(read, range(processes)))
+    finally:  # first the workers, which the threads wait for
+        for worker in workers:
+            worker.kill()
+        threads.shutdown()
+        for worker in workers:
+            worker.wait()
     for _, told in parts:
         report.add(told)
     return _table([batch for some, _ in parts for batch in some])
 
 
-def _from_worker(share: list[Segment], moved: Callable[[int], object]) -> tuple[list[pa.RecordBatch], LoadReport]:
-    pa = import_arrow()
+def _start(share: list[Segment]) -> subprocess.Popen[bytes]:
     order = json.dumps([[str(file), start, end] for file, start, end in share])
-    worker = start_program("callspan.reading.table_worker", order, stdout=subprocess.PIPE)
+    return start_program("callspan.reading.table_worker", order, stdout=subprocess.PIPE)
+
+
+def _from_worker(
+    worker: subprocess.Popen[bytes], share: list[Segment], moved: Callable[[int], object]
+) -> tuple[list[pa.RecordBatch], LoadReport]:
+    pa = import_arrow()
+    assert worker.stdout is not None
     try:
         found, told = [], {}
-        with pa.ipc.open_stream(worker.stdout) as stream:
+        with worker.stdout, pa.ipc.open_stream(worker.stdout) as stream:
             for batch, told in stream.iter_batches_with_custom_metadata():
                 found.append(batch)
                 moved(int(told[b"bytes"]))
         return found, _report(told[b"report"])
     except (pa.ArrowException, OSError, KeyError) as error:
         raise CallspanError(f"a worker that reads {share[0].file} ended early: {type(error).__name__}") from None
-    finally:
-        worker.kill()
-        worker.wait()
 
 
 def _report(text: bytes) -> LoadReport:
