@@ -51,7 +51,7 @@ CHATS = """
     [
         (SHARED_TEXTS, 400, times(30_000, 200_000)),
         (OWN_TEXTS, 400, times(30_000, 200_000)),
-        (OWN_TEXTS, 20_000, times(2_500, 20_000)),
+        (OWN_TEXTS, 20_000, times(2_500, 10_000)),
     ],
 )
 def test_a_receiver_that_is_away_costs_no_more_memory_than_the_queue_may_hold(tmp_path, texts, size, count):

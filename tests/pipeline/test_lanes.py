@@ -8,6 +8,7 @@ import pytest
 
 from callspan.exporters.contract import ExportResult
 from callspan.model.resource import describe
+from callspan.pipeline.buffer import Buffer
 from callspan.pipeline.lane import Lane
 from callspan.pipeline.lanes import Lanes
 from callspan.pipeline.sender import SenderLane
@@ -162,3 +163,35 @@ def test_exporters_to_keep_are_told_by_identity():
     first, second = Equal("a"), Equal("b")
     lanes(first, second).close_local([second])
     assert (first.closed, second.closed) == (1, 0)
+
+
+def test_lanes_that_keep_up_lend_what_they_do_not_need():
+    queue = Buffer(list, 100, 10_000)
+    made = lanes(Keeping("a"), Keeping("b", local=False))
+    made.tell_room(queue)
+    assert queue.spare_bytes == 0  # nobody knows yet
+    made.deliver(some(2), always)
+    deadline = time.monotonic() + 5
+    while made.settled < 2 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    made.tell_room(queue)
+    assert queue.spare_bytes == 10_000
+    made.close_senders((), time.monotonic() + 1)
+
+
+def test_lanes_that_cannot_deliver_lend_nothing():
+    retrying = Retrying(100)
+    made = lanes(Keeping("a"), retrying)
+    queue = Buffer(list, 100, 10_000)
+    made.deliver(some(2), always)
+    made.tell_room(queue)
+    assert queue.spare_bytes == 0
+    made.close_senders((), time.monotonic() + 1)
+
+
+def test_the_worker_writes_to_local_exporters_and_to_the_spool(tmp_path):
+    assert lanes(Keeping("a")).writes
+    assert not lanes(Keeping("b", local=False)).writes
+    spool = SpoolSettings(tmp_path / "spool")
+    spooled = Lanes([Keeping("b", local=False)], describe("test"), nullcontext, 100, 10_000, spool)
+    assert (spooled.has_local, spooled.writes) == (False, True)

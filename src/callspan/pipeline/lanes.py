@@ -128,6 +128,11 @@ class Lanes:
         """Whether the worker writes to any exporter itself."""
         return any(not isinstance(lane, SenderLane) for lane in self._lanes)
 
+    @property
+    def writes(self) -> bool:
+        """Whether the worker writes anything itself, the spool included: that has to go on, whatever is sent."""
+        return self.has_local or self.spool is not None
+
     def thread_ids(self) -> Iterator[int | None]:
         """Name the senders' threads."""
         for lane in self._lanes:

@@ -192,9 +192,9 @@ class Pipeline:
                 return
 
     def _let_senders_import(self) -> None:
-        """At the end, and at the start where no lane is local, wait for a sender's imports: what is ready waits."""
+        """At the end, and at the start unless it writes itself, wait for a sender's imports: what is ready waits."""
         until = time.monotonic() + _IMPORT_S
-        if self._is_leaving or not (self.buffer.spare_bytes or self.lanes.has_local):
+        if self._is_leaving or not (self.buffer.spare_bytes or self.lanes.writes):
             while any(map(is_loading, self.lanes.thread_ids())) and time.monotonic() < until:
                 time.sleep(_POLL_S[1])
 

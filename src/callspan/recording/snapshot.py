@@ -24,6 +24,7 @@ _SHORT: Final = 32  # of so few items, each is checked
 _NUMBERS: Final = 131_072  # in longer vectors, in all
 _NUMBER_BYTES: Final = 32
 _CONTAINER_BYTES: Final = 144  # a small dictionary with what the collector of garbage adds; a list holds less
+_LARGE_BYTES: Final = 16_384
 _ITEM_BYTES: Final = 32  # a place in a container, and a number in it
 _FOREIGN: Final = -1
 _VECTOR: Final = -2
@@ -129,6 +130,8 @@ def freeze(  # noqa: C901, PLR0912 - one loop, which calls nothing for what is p
         return _copy(roots, names, None, 0, range(len(roots)), open_objects=open_objects)
     if foreign is not None:
         return _copy(roots, names, copies, size, foreign, open_objects=open_objects)
+    if size > _LARGE_BYTES:
+        size += size >> 3  # the allocator of large blocks leaves gaps, some more with every text that comes and goes
     return roots, names, copies, size, 0, None
 
 
