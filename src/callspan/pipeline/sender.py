@@ -18,9 +18,7 @@ from callspan.pipeline.retry import Backoff
 from callspan.pipeline.threads import Attendant
 
 _BATCH_BYTES: Final = 8 * 1_048_576
-_TRIAL_BYTES: Final = (
-    2 * 1_048_576
-)  # at a time, while nothing gets through: what is out of the queue has no bound there
+_TRIAL_BYTES: Final = 2 * 1_048_576  # while nothing gets through: what is out of the queue has no bound there
 _IDLE_S: Final = 1.0
 _POLL_S: Final = 0.002
 _PATIENCE_S: Final = 10.0
