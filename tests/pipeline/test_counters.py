@@ -69,3 +69,9 @@ def test_books_that_do_not_balance_are_looked_at_again():
 
 def test_books_that_never_balance_are_shown_as_they_are():
     assert balanced(lambda: counted(ended=3))["a"]["ended"] == 3
+
+
+def test_a_thread_that_delivers_does_not_wait_for_itself():
+    told = [counted(ended=3), {}]
+    assert balanced(lambda: told.pop(0), [None, threading.get_ident()])["a"]["buffered"] == 0
+    assert told == [{}]

@@ -329,7 +329,7 @@ class Pipeline:
 
     def stats(self) -> dict[str, Stats]:
         """Return the counts per exporter."""
-        return balanced(lambda: self.lanes.stats(self.buffer))
+        return balanced(lambda: self.lanes.stats(self.buffer), self._thread_ids())
 
 
 _pipelines: Final[weakref.WeakSet[Pipeline]] = weakref.WeakSet()
