@@ -195,6 +195,20 @@ def _evaluator() -> Span:
     return finished("evaluator", "relevance", input={"answer": "Paris"}, output=1.0)
 
 
+def answered(number: int, question: str, *answers: str, **given: Any) -> Span:
+    """Return a call of a chat model that is the root of a trace of its own; they start one after the other."""
+    return finished(
+        "llm",
+        "chat",
+        span_id=number,
+        trace_id=number,
+        start_ns=START_NS + number,
+        input_messages=[text("user", question)],
+        output_messages=[text("assistant", answer) for answer in answers],
+        **given,
+    )
+
+
 _MAKERS: Final[dict[Kind, Callable[[], Span]]] = {
     "llm": _llm,
     "chain": _chain,

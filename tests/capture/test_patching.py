@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import importlib
+import inspect
 import sys
 import threading
 import types
@@ -242,6 +244,29 @@ def test_many_threads_patch_once(journal):
 
 
 # -- imports -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_module_s_function_stays_what_it_is(journal):
+    async def later(question, *, loud=False):
+        return question, loud
+
+    def now(question, *, loud=False):
+        return question, loud
+
+    module = types.ModuleType("module")
+    module.later, module.now = later, now
+    patches = Patches()
+    for name in ("later", "now"):
+        patches.put(module, name, journal.wrapper(name))
+
+    assert inspect.iscoroutinefunction(module.later)
+    assert asyncio.run(module.later("why", loud=True)) == module.now("why", loud=True) == ("why", True)
+    assert journal == ["later", "now"]
+    assert inspect.signature(module.now) == inspect.signature(now)
+    kept = module.now
+    patches.take_off()
+    assert (module.later, module.now) == (later, now)
+    assert (kept("how"), journal) == (("how", False), ["later", "now"])
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from callspan.cli import export_workers, main
 from callspan.reading.programs import start_program
 from span_files import write
-from spans import START_NS, finished, text
+from spans import answered
 
 pytest.importorskip("duckdb")
 pytest.importorskip("pyarrow")
@@ -24,16 +24,7 @@ from callspan.cli.export_worker import receive, send
 def call(number):
     """Each fifth call asks what another one asks; each seventh has no answer; each eleventh tells a secret."""
     asked = f"Question {number if number % 5 else 0}? Köln" + (" api_key=sk-12345678901234567890" * (number % 11 == 0))
-    return finished(
-        "llm",
-        "chat",
-        span_id=number,
-        trace_id=number,
-        start_ns=START_NS + number,
-        input_messages=[text("user", asked)],
-        output_messages=[text("assistant", "Blue")] if number % 7 else [],
-        conversation_id=f"c-{number % 9}",
-    )
+    return answered(number, asked, *(["Blue"] if number % 7 else []), conversation_id=f"c-{number % 9}")
 
 
 @pytest.fixture

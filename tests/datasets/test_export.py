@@ -12,24 +12,14 @@ from callspan.datasets.selecting import Opinion
 from callspan.errors import CallspanError
 from callspan.model.feedback import COMPONENT, Feedback
 from span_files import foreign, write, write_requests
-from spans import START_NS, finished, text
+from spans import START_NS, answered, finished
 
 DAY_NS = 86_400_000_000_000
 
 
 def call(number, question, answer, conversation=None, **given):
-    return finished(
-        "llm",
-        "chat",
-        span_id=number,
-        trace_id=number,
-        start_ns=START_NS + number,
-        request={"model": given.pop("model", "gpt-4o")},
-        input_messages=[text("user", question)],
-        output_messages=[text("assistant", answer)],
-        conversation_id=conversation,
-        **given,
-    )
+    request = {"model": given.pop("model", "gpt-4o")}
+    return answered(number, question, answer, request=request, conversation_id=conversation, **given)
 
 
 def feedback(about, score=None, label=None, name="helpful"):

@@ -790,6 +790,9 @@ def test_at_the_end_the_worker_waits_for_a_sender_that_imports_but_not_for_ever(
     monkeypatch.setattr(worker, "is_loading", lambda _: next(importing))
     of = pipeline(Keeping(local=False))
     of._let_senders_import()
+    assert next(importing)  # nobody waits for what is not there
+    of.hold()
+    offer(of, 1)
     of._is_leaving = True
     of._let_senders_import()
     assert next(importing, None) is None

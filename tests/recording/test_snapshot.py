@@ -306,3 +306,9 @@ def test_values_that_other_threads_change_all_the_time():
         done.set()
         for thread in threads:
             thread.join()
+
+
+def test_a_text_alone_is_weighed_like_one_among_others():
+    alone, beside = freeze(["ż" * 1000])[3], freeze(["ż" * 1000, None])[3]
+    assert 2000 <= alone == beside
+    assert freeze(["ż" * 20_000])[3] == freeze(["ż" * 20_000, None])[3] > 40_000

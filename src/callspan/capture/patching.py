@@ -6,6 +6,7 @@ Loads wrapt, and through it asyncio and email, so only `instrument()` leads here
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import threading
 from collections.abc import Callable
@@ -20,6 +21,7 @@ Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], A
 """What runs in place of a method: `wrapper(wrapped, instance, args, kwargs)`, with `wrapped` already bound."""
 
 _ABSENT: Final = object()
+_SUSPENDS: Final = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 _DEEPEST: Final = 16  # wrappers around one thing that are looked through
 
 
@@ -74,9 +76,10 @@ def _wrapped(owner: Any, original: Any, wrapper: Wrapper, on: list[Any]) -> Any:
     """Return what stands in place of `original` and runs through `wrapper` while there is something in `on`.
 
     A plain function of a module is bound to nothing, and needs none of what wrapt's wrappers can do in five times the
-    time.
+    time. One that suspends does: `inspect` would no longer know it for what it is.
     """
-    if type(owner) is not ModuleType or type(original) is not FunctionType:
+    is_plain = type(owner) is ModuleType and type(original) is FunctionType
+    if not is_plain or original.__code__.co_flags & _SUSPENDS:
         return wrapt.FunctionWrapper(original, wrapper, enabled=cast("Any", on))  # any truth will do
 
     @functools.wraps(original)

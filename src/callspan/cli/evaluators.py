@@ -46,7 +46,7 @@ class Making:
     k: int = 10
     options: Mapping[str, Any] = field(default_factory=dict)
     base_url: str | None = None
-    beside: Path | None = None
+    beside: str | None = None
     _client: Any = field(default=None, repr=False)
 
     @classmethod
@@ -66,7 +66,7 @@ class Making:
             arguments.k,
             dict(arguments.option),
             arguments.base_url,
-            Path(arguments.paths[0]),
+            arguments.paths[0].rstrip("/"),
         )
 
     async def close(self) -> None:
@@ -127,7 +127,7 @@ class Making:
         if self.beside is None:
             return EmbeddingSimilarity(self.expected, embed=embed)
         spelled = re.sub(r"[^\w.-]+", "-", model)  # vectors of several models have a folder each
-        kept = Vectors(self.beside.with_name(f"{self.beside.name}.{spelled}.vectors"), model)
+        kept = Vectors(f"{self.beside}.{spelled}.vectors", model)
         return EmbeddingSimilarity(self.expected, embed=lambda texts: kept.of(texts, embed).tolist())
 
     def _judge(self, rubric: Rubric) -> Evaluator:

@@ -98,7 +98,7 @@ def _span(span: Span, dialects: Sequence[Dialect]) -> bytes:
     parts.append(text_field(_5, span.name))
     parts.append(_pack_times(_KIND, span_kind(span), _START, span.start_ns, _END, span.end_ns))
     _add_pairs(parts, _9, attributes(span, dialects, to_json_utf8))
-    if span.events or span.error or span.kind == "evaluator":
+    if span.events or span.error or (span.facts is not None and span.facts.feedback is not None):
         parts += [field(_11, _event(*event)) for event in events(span)]
     if span.links:
         parts += [field(_13, _link(link)) for link in span.links]

@@ -184,17 +184,18 @@ class Pipeline:
                 return
 
     def _deliver_until(self, until: float | None) -> None:
+        self._let_senders_import()  # before anything is out of the queue and in nobody's books
         while spans := self.buffer.take(BATCH_SPANS, _BATCH_BYTES[self.buffer.spare_bytes > 0]):
-            self._let_senders_import()
             self.lanes.deliver(spans, self._make_ready, self._accept if self._processors else None)
             self.lanes.tell_room(self.buffer)
             if until is not None and time.monotonic() >= until:
                 return
+            self._let_senders_import()
 
     def _let_senders_import(self) -> None:
         """At the end, and at the start unless it writes itself, wait for a sender's imports: what is ready waits."""
         until = time.monotonic() + _IMPORT_S
-        if self._is_leaving or not (self.buffer.spare_bytes or self.lanes.writes):
+        if len(self.buffer) and (self._is_leaving or not (self.buffer.spare_bytes or self.lanes.writes)):
             while any(map(is_loading, self.lanes.thread_ids())) and time.monotonic() < until:
                 time.sleep(_POLL_S[1])
 

@@ -87,7 +87,8 @@ def freeze(  # noqa: C901, PLR0912 - one loop, which calls nothing for what is p
     placeholder that names its type. With `open_objects`, plain objects are copied by their stored public fields too.
     """
     if len(roots) == 1 and type(roots[0]) is str and len(roots[0]) <= SNAPSHOT_BYTES:  # most answers
-        return roots, names, None, len(roots[0]), 0, None
+        size = roots[0].__sizeof__()
+        return roots, names, None, size + (size >> 3 if size > _LARGE_BYTES else 0), 0, None
     size = 0
     deep: list[Any] = []
     foreign = None
