@@ -144,6 +144,15 @@ def report() -> None:
     check_conserved(stats)
 
 
+def wait_for_spool(count: int, timeout_s: float = 30.0) -> None:
+    """Wait until the spool holds so many spans, however busy the machine is; what `report` says then is checked."""
+    import callspan
+
+    deadline = time.monotonic() + timeout_s
+    while any(counts["spooled"] < count for counts in callspan.stats().values()) and time.monotonic() < deadline:
+        callspan.flush(0.05)
+
+
 def become_nobody() -> None:
     """Give up the rights of the superuser, whom no permission and no limit stops.
 

@@ -196,27 +196,27 @@ def test_e10_a_kill_at_any_system_call_costs_duplicates_at_most(tmp_path, call, 
 def test_c8_a_forked_child_has_a_part_of_its_own_and_leaves_the_parents_alone(tmp_path):
     program = """
         import os, sys
-        from programs import report
+        from programs import report, wait_for_spool
         import callspan
         from callspan.exporters import OTLPExporter
         callspan.configure(exporters=[OTLPExporter(sys.argv[1])], spool_dir="spool")
         for number in range(300):
             with callspan.span(f"parent {number}"):
                 pass
-        callspan.flush(0.5)
+        wait_for_spool(300)
         for child in range(int(sys.argv[2])):
             if os.fork() == 0:
                 for number in range(50):
                     with callspan.span(f"child {child} {number}"):
                         pass
-                callspan.flush(0.5)
+                wait_for_spool(50)
                 report()
                 os._exit(0)
             with callspan.span(f"parent again {child}"):
                 pass
         for child in range(int(sys.argv[2])):
             assert os.wait()[1] == 0
-        callspan.flush(0.5)
+        wait_for_spool(300 + int(sys.argv[2]))
         report()
         os._exit(0)  # without a word, as a kill
     """
@@ -239,19 +239,19 @@ def test_c9_a_program_that_closes_all_its_files_keeps_its_spool_and_its_own_file
     program = """
         import os, sys
         from pathlib import Path
-        from programs import report
+        from programs import report, wait_for_spool
         import callspan
         from callspan.exporters import OTLPExporter
         callspan.configure(exporters=[OTLPExporter(sys.argv[1])], spool_dir="spool")
         with callspan.span("before"):
             pass
-        callspan.flush(0.5)
+        wait_for_spool(1)
         os.closerange(3, 256)
         mine = [os.open(f"mine{number}", os.O_RDWR | os.O_CREAT) for number in range(20)]
         for number in range(2000):
             with callspan.span(str(number)):
                 pass
-        callspan.flush(2)
+        wait_for_spool(2001)
         report()
         assert all(Path(f"mine{number}").read_bytes() == b"" for number in range(20))
         os._exit(0)
@@ -475,7 +475,7 @@ def test_e4_links_inside_the_spool_are_not_followed(tmp_path):
 def test_e6_the_spool_is_private_whatever_the_umask(open_folder, umask):
     program = """
         import os, sys
-        from programs import become_nobody, report
+        from programs import become_nobody, report, wait_for_spool
         import callspan
         from callspan.exporters import ExportResult
 
@@ -493,7 +493,7 @@ def test_e6_the_spool_is_private_whatever_the_umask(open_folder, umask):
         callspan.configure(exporters=[Down()], spool_dir="a/spool")
         with callspan.span("one"):
             pass
-        callspan.flush(0.5)
+        wait_for_spool(1)
         report()
         os._exit(0)
     """
@@ -508,13 +508,14 @@ def test_p6_what_is_secret_does_not_reach_the_spool(tmp_path):
     program = """
         import os, sys
         import callspan
+        from programs import wait_for_spool
         from callspan.exporters import OTLPExporter
         resource = {"db.password": "canary-1"}
         callspan.configure(exporters=[OTLPExporter(sys.argv[1])], spool_dir="spool", resource=resource)
         with callspan.span("one", input={"api_key": "canary-2"}) as span:
             span.set_attribute("authorization", "canary-3")
             span.add_event("sent", {"cookie": "canary-4"})
-        callspan.flush(0.5)
+        wait_for_spool(1)
         assert callspan.stats()["otlp"]["spooled"] == 1
         os._exit(0)
     """
