@@ -459,7 +459,12 @@ def test_a12_texts_that_are_hard_to_encode(recording):
     odd = "\udcff\ud83d \x00 \u2028\u2029 \u202e\u200f \x1b[31m \r\n \U0001f600 e\u0301"
     recorded = recording.record({"text": odd, odd: 1})
     assert recorded["text"].isprintable() is False
-    recording.record("\U0001f600" * 300_000)
+    large = "\U0001f600" * 300_000
+    callspan.observe(lambda given: given)(large)  # too large both for a value and, twice, for a span
+    for told in (recording.spans[-1].input["given"], recording.spans[-1].output):
+        assert told.endswith("…")
+        assert len(told) > 50_000
+        assert large.startswith(told[:-1])
     for position in range(3):
         text = recording.record("x" * (262_144 - 2 + position) + "\U0001f600" * 5000)
         text.encode("utf-8")

@@ -41,6 +41,18 @@ def test_sizes_are_in_bytes():
     assert limited(output="\ud800" * (TEXT_CHARACTERS + 1)).facts.truncated == {"output": 3 * (TEXT_CHARACTERS + 1)}
 
 
+def test_a_text_that_was_cut_and_is_still_too_large_for_the_span_has_one_mark():
+    wide = "\U0001f600" * (TEXT_CHARACTERS + 1)
+    span = finished(size=10_000_000, input=wide, output="x" * 500_000)
+    Limiter(Limits(max_span_bytes=1_000_000)).limit(span)
+    told = span.facts.input
+    assert told[-2:] == "\U0001f600…"
+    assert len(told) > 60_000
+    assert wide.startswith(told[:-1])
+    assert len(told.encode()) + len(span.facts.output) <= 1_000_000
+    assert span.facts.truncated["input"] == 4 * (TEXT_CHARACTERS + 1)
+
+
 def test_texts_are_cut_wherever_they_stand():
     span = limited(
         input={"a": [{"b": LONG}, LONG, 1, None, "short"]},

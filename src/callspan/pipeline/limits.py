@@ -120,12 +120,9 @@ def _fit(facts: Facts, name: str, most: int) -> None:
     value = getattr(facts, name)
     if type(value) is list:
         value[:] = without_middle(value, most) if name in _MESSAGES else _beginning(value, most)
-    least = max(most // 2, _LEAST)
+    least = most - len(_MARK.encode()) if type(value) is str else max(most // 2, _LEAST)
     while size_of(value := getattr(facts, name)) > most and least >= _LEAST:
-        if type(value) is str:
-            setattr(facts, name, value[:most] + _MARK)
-            break
-        _cut(value, least)
+        _cut_slot(facts, name, least)
         least //= 2
     if size_of(value) > most and type(value) in (dict, list):
         setattr(facts, name, _pruned(value, most))
