@@ -9,7 +9,8 @@ from callspan.model.facts import PromptUse, ToolFacts
 from callspan.model.resource import Resource
 from callspan.model.span import Event, Link, Span
 from callspan.pipeline.redaction import secret_names, texts
-from callspan.pipeline.redaction.redactor import REDACTED, is_secret_name, redact, redact_resource
+from callspan.pipeline.redaction.redactor import REDACTED, Redactor, is_secret_name, redact, redact_resource
+from callspan.policy import Redaction
 from spans import FIXED, finished
 
 
@@ -237,6 +238,15 @@ def test_a_text_that_cannot_be_checked_is_replaced(monkeypatch):
     span: Span = finished(input="hush api_key=hush", query="hush")
     redact(span)
     assert (span.facts.input, span.facts.query) == (REDACTED, REDACTED)
+
+
+def test_texts_of_many_spans_are_cleaned_at_once():
+    parts = [{"type": "text", "content": said} for said in ("password: hunter2hunter2", "Köln", "", "token")]
+    assert Redactor().redact_texts(parts, "content") == 1
+    assert [part["content"] for part in parts] == [f"password: {REDACTED}", "Köln", "", "token"]
+    parts[0]["content"] = "password: hunter2hunter2"
+    assert Redactor(Redaction(paths=["input.*"])).redact_texts(parts, "content") is None
+    assert parts[0]["content"] == "password: hunter2hunter2"
 
 
 def test_the_resource_is_redacted_in_a_copy():

@@ -226,6 +226,15 @@ def test_every_name_of_a_secret_is_near_when_it_stands_there():
             assert named_secrets.nearby(form.format(name).encode()), form.format(name)
 
 
+def test_a_name_is_near_however_much_may_stand_between_it_and_its_value():
+    words = b"a word or two of no interest " * 200
+    for name in (b"api_key", b"connection string", b"credentials", b"secret_access_key_id"):
+        for between in (b"", b'"' * 99, b"\\" * 99 + b" is" + b" " * 8):
+            text = words + name + between + b"=> hunter2hunter2 " + words
+            assert named_secrets.nearby(text), text[len(words) : -len(words)]
+    assert named_secrets.nearby(b"a key " + words + b": of no interest" + words) == []
+
+
 def test_finders_take_any_bytes():
     for data in (b"", b"a" * 16, bytes(range(256)) * 4, "sk-é".encode() * 9, b"\xff" * 100):
         list(secret_shapes.find(data))

@@ -56,6 +56,7 @@ _ENDINGS: Final = (
     ("ttg:", (b"connection",)),
 )
 _LONGEST_ENDING: Final = 5
+_REACH: Final = 144  # no name of a secret is so long with all that may stand between it and its separator
 _SPARSE: Final = 128  # bytes per separator above which it is cheaper to look only at what stands before them
 
 _URL_NAMES: Final = re.compile(rb"(?<=[?&-])sig(?:nature)?=", re.IGNORECASE)
@@ -139,6 +140,9 @@ def _holds_signature(data: bytes) -> bool:
 
 def nearby(data: bytes) -> list[bytes]:
     """Return the beginnings of last words of names that may stand before a separator; never too few."""
+    pieces = data.replace(b"=", b":").split(b":")
+    if len(data) > len(pieces) * 2 * _REACH:  # what is far from all separators need not be folded
+        data = b":".join([piece[-_REACH:] for piece in pieces[:-1]] + [b""])
     folded = data.translate(_FOLD, _DROPPED).decode("latin-1")
     count = folded.count(":")
     if len(data) > count * _SPARSE:

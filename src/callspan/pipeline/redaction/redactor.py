@@ -8,7 +8,7 @@ changed in place: they are our own. A second pass finds nothing more.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any, Final, cast
 
@@ -82,6 +82,19 @@ class Redactor:
         facts.redacted_count += scan.count
         if self._places is not None:
             facts.redacted_count += self._places.ask(span, facts)
+
+    def redact_texts(self, holders: Iterable[dict[str, Any]], key: str) -> int | None:
+        """Clean the text that each holder has under `key`, all at once; return how many values were replaced.
+
+        None, and nothing is done, where the rules ask for the place of a text.
+        """
+        if self._places is not None:
+            return None
+        scan = self._scan()
+        for holder in holders:
+            scan.add(holder, key, holder[key])
+        scan.flush()
+        return scan.count
 
     def redact_resource(self, resource: Resource) -> Resource:
         """Return the resource as it may be sent."""
