@@ -8,13 +8,14 @@ from callspan.datasets.chat import Refused, chat_line
 from callspan.datasets.examples import Example
 from callspan.reading.files import LoadReport, files_of
 from callspan.reading.load import raw_spans
+from callspan.reading.otlp import LeanSpan
 from span_files import write
 from spans import FIXED, finished, text
 
 
 def example(tmp_path, span):
     ((_, raw),) = raw_spans(files_of(write(tmp_path / "spans.jsonl", [span])), LoadReport())
-    return Example.of(raw)
+    return Example.of(LeanSpan.of(raw))
 
 
 def llm(*asked, answer=None, **given):
@@ -100,6 +101,10 @@ IMAGE = {"role": "user", "parts": [{"type": "uri", "modality": "image", "uri": "
         ),
         ("call of a tool that was not offered", llm(text("user", "Hi"), answer=calls("c-1"))),
         ("a part of type 'uri', which is no text", llm(IMAGE)),
+        (
+            "a message whose parts are no list of objects",
+            llm({"role": "user", "parts": [{"type": "text", "content": "Hi"}, "Hi"]}),
+        ),
         ("a tool that is no function", llm(text("user", "Hi"), tool_definitions=[{"type": "web_search"}])),
     ],
 )

@@ -11,6 +11,7 @@ from callspan.model.span import Event
 from callspan.reading.files import LoadReport, files_of, read_lines
 from callspan.reading.lean import lean_spans
 from callspan.reading.load import spans_of
+from callspan.reading.otlp import LeanSpan
 from span_files import foreign, write, write_requests
 from spans import FIXED, finished
 
@@ -21,8 +22,8 @@ def both_ways(path):
     """Return the examples of a file: read leanly, None for a line that is not, and in full."""
     lines = list(read_lines(files_of(path), LoadReport()))
     lean = [lean_spans(line.text, is_looked_at) for line in lines]
-    full = [[raw for _, raw in spans_of(line, LoadReport())] for line in lines]
-    return tuple([raws and [Example.of(raw) for raw in raws] for raws in side] for side in (lean, full))
+    full = [[LeanSpan.of(raw) for _, raw in spans_of(line, LoadReport())] for line in lines]
+    return tuple([spans and [Example.of(span) for span in spans] for spans in side] for side in (lean, full))
 
 
 @pytest.mark.parametrize("dialects", ["genai", "genai-1.41", "openinference", "genai,openinference"])

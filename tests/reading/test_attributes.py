@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import pytest
+
+from callspan.reading import parse
 from callspan.reading.attributes import Attributes, as_flag, as_number
-from callspan.reading.parse import loads, opened, parsed
+from callspan.reading.parse import loads, opened, parsed, written_json
 
 
 def test_the_first_name_wins_and_all_are_gone():
@@ -64,3 +67,14 @@ def test_json_as_the_standard_library_takes_it():
     assert parsed("[" * 100_000) == "[" * 100_000
     assert parsed(7) == 7
     assert (opened("35"), opened('{"a":1}'), opened(3)) == ("35", {"a": 1}, 3)
+
+
+@pytest.mark.parametrize("has_orjson", [True, False])
+def test_json_that_is_written_is_valid_whatever_stands_in_it(monkeypatch, has_orjson):
+    if not has_orjson:
+        monkeypatch.setattr(parse, "_fast_written", parse._slow_written)
+    assert written_json({"a": ["Köln", None, 1.5, True], "b": {}}) == '{"a":["Köln",null,1.5,true],"b":{}}'.encode()
+    assert written_json([float("nan"), -float("inf")]) == b"[null,null]"
+    assert written_json({"half": "\ud83d", "nan": float("nan"), "large": 2**70}) == (
+        b'{"half":"?","nan":null,"large":1180591620717411303424}'
+    )

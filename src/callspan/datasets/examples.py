@@ -9,7 +9,7 @@ from typing import Any, Final
 from callspan.reading import names
 from callspan.reading.attributes import Attributes
 from callspan.reading.contents import is_essential, read_essentials
-from callspan.reading.otlp import RawSpan, read_attributes
+from callspan.reading.otlp import LeanSpan
 from callspan.reading.parse import sorted_json
 from callspan.reading.texts import whole
 
@@ -36,15 +36,17 @@ class Example:
     facts: Tree
 
     @classmethod
-    def of(cls, raw: RawSpan) -> Example:
-        """Read the contents of a span, and nothing else of it."""
-        attributes = Attributes(read_attributes(raw.attributes))
+    def of(cls, span: LeanSpan) -> Example:
+        """Read the contents of a span, which is used up by that, and nothing else of it."""
+        trace_id, span_id, name, left = span
+        attributes = Attributes(left)
         kind, _ = names.read_kind(attributes)
         told = read_essentials(attributes)
         if kind == "retriever" and told["query"] is None and isinstance(told["input"], str):
             told["query"] = told["input"]  # OpenInference keeps the query as the input
-        told["output"] = whole(told["output"], attributes.count(*names.CHUNKS))
-        return cls(trace_id=raw.trace_id, span_id=raw.span_id, kind=kind, name=raw.name, facts={}, **told)
+        if told["output"] is not None:
+            told["output"] = whole(told["output"], attributes.count(*names.CHUNKS))
+        return cls(trace_id=trace_id, span_id=span_id, kind=kind, name=name, facts={}, **told)
 
 
 def is_looked_at(name: str) -> bool:

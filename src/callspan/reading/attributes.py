@@ -22,7 +22,7 @@ class Attributes:
     def __init__(self, left: Tree) -> None:
         """Take from `left`, which is changed."""
         self.left = left
-        self._roots = {name.partition(".")[0] for name in left}
+        self._roots: set[str] | None = None
 
     def take(self, convert: Callable[[Any], T | None], *names: str) -> T | None:
         """Return the first value that `convert` does not answer with None; the values of all names are gone then."""
@@ -61,6 +61,8 @@ class Attributes:
 
     def under(self, prefix: str) -> Tree:
         """Take everything whose name starts with `prefix`, which ends in a dot, by the rest of the name."""
+        if self._roots is None:
+            self._roots = {name.partition(".")[0] for name in self.left}
         if prefix.partition(".")[0] not in self._roots:
             return {}
         names = [name for name in self.left if name.startswith(prefix)]

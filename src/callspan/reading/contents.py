@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from callspan.model.kinds import Kind
 from callspan.reading.attributes import Attributes, as_anything
@@ -11,18 +13,6 @@ from callspan.reading.parse import parsed
 
 Tree = dict[str, Any]
 _VARIABLE: Final = "gen_ai.prompt.variable."
-_ESSENTIAL: Final = frozenset(
-    """
-    input.value input.mime_type gen_ai.tool.call.arguments traceloop.entity.input
-    output.value output.mime_type gen_ai.tool.call.result traceloop.entity.output
-    gen_ai.system_instructions gen_ai.input.messages gen_ai.output.messages gen_ai.tool.definitions
-    gen_ai.retrieval.query.text reranker.query gen_ai.retrieval.documents
-    """.split()  # noqa: SIM905 - a list of words, not of quotation marks
-)
-_ESSENTIAL_LISTS: Final = (
-    *("llm.input_messages.", "llm.output_messages.", "llm.tools."),
-    *("retrieval.documents.", "reranker.output_documents."),
-)
 
 
 def read_contents(attributes: Attributes, kind: Kind) -> Tree:
@@ -40,25 +30,18 @@ def read_contents(attributes: Attributes, kind: Kind) -> Tree:
 
 def read_essentials(attributes: Attributes) -> Tree:
     """Take what was asked and answered."""
-    instructions, messages = read_input_messages(attributes)
-    return {
-        "input": read_value(attributes, "input", "gen_ai.tool.call.arguments", "traceloop.entity.input"),
-        "output": read_value(attributes, "output", "gen_ai.tool.call.result", "traceloop.entity.output"),
-        "system_instructions": instructions,
-        "input_messages": messages,
-        "output_messages": _messages(attributes, "gen_ai.output.messages", "llm.output_messages"),
-        "tool_definitions": read_definitions(attributes),
-        "query": attributes.text("gen_ai.retrieval.query.text", "reranker.query"),
-        "documents": read_documents(attributes),
-    }
+    told: Tree = dict.fromkeys(_ESSENTIALS)
+    for field, read in _present(tuple(attributes.left)):
+        told[field] = read(attributes)
+    return told
 
 
 def is_essential(name: str) -> bool:
     """Return whether `read_essentials` looks at an attribute."""
-    return name in _ESSENTIAL or name.startswith(_ESSENTIAL_LISTS)
+    return any(one.is_told_by(name) for one in _ESSENTIALS.values())
 
 
-def read_value(attributes: Attributes, side: str, *others: str) -> Any:
+def _read_value(attributes: Attributes, side: str, *others: str) -> Any:
     """Take `input.value` or `output.value`; its MIME type says whether a text is one or holds JSON."""
     mime_type = attributes.text(f"{side}.mime_type")
     value = attributes.take(as_anything, f"{side}.value")
@@ -68,26 +51,20 @@ def read_value(attributes: Attributes, side: str, *others: str) -> Any:
     return parsed(other) if value is None else value
 
 
-def read_input_messages(attributes: Attributes) -> tuple[list[Tree] | None, list[Tree] | None]:
-    """Take system instructions and input messages."""
-    instructions = _dictionaries(attributes.sequence("gen_ai.system_instructions"))
-    return instructions, _messages(attributes, "gen_ai.input.messages", "llm.input_messages")
-
-
 def _messages(attributes: Attributes, name: str, flattened: str) -> list[Tree] | None:
     messages = _dictionaries(attributes.sequence(name))
     repeated = take_list(attributes, flattened, "message", read_message)
     return messages or repeated
 
 
-def read_definitions(attributes: Attributes) -> list[Tree] | None:
+def _read_definitions(attributes: Attributes) -> list[Tree] | None:
     """Take the tools that were offered to the model."""
     definitions = _dictionaries(attributes.sequence("gen_ai.tool.definitions"))
     repeated = take_list(attributes, "llm.tools", "tool", read_tool)
     return definitions or repeated
 
 
-def read_documents(attributes: Attributes) -> list[Tree] | None:
+def _read_documents(attributes: Attributes) -> list[Tree] | None:
     """Take the documents that were found; GenAI's list comes last, since it may have invented IDs."""
     retrieved = take_list(attributes, "retrieval.documents", "document", read_document)
     reranked = take_list(attributes, "reranker.output_documents", "document", read_document)
@@ -146,3 +123,52 @@ def _prompt(tree: Tree) -> Tree:
 
 def _dictionaries(items: list[Any] | None) -> list[Tree] | None:
     return None if items is None else [item for item in items if isinstance(item, dict)]
+
+
+class _Essential(NamedTuple):
+    """How a field is read, and of which attributes: their names, and how the names of flattened lists begin."""
+
+    read: Callable[[Attributes], Any]
+    names: tuple[str, ...]
+    lists: tuple[str, ...] = ()
+
+    def is_told_by(self, name: str) -> bool:
+        return name in self.names or name.startswith(self.lists)
+
+
+_INPUT: Final = ("gen_ai.tool.call.arguments", "traceloop.entity.input")
+_OUTPUT: Final = ("gen_ai.tool.call.result", "traceloop.entity.output")
+_QUERY: Final = ("gen_ai.retrieval.query.text", "reranker.query")
+_ESSENTIALS: Final = {
+    "input": _Essential(
+        lambda attributes: _read_value(attributes, "input", *_INPUT), ("input.value", "input.mime_type", *_INPUT)
+    ),
+    "output": _Essential(
+        lambda attributes: _read_value(attributes, "output", *_OUTPUT), ("output.value", "output.mime_type", *_OUTPUT)
+    ),
+    "system_instructions": _Essential(
+        lambda attributes: _dictionaries(attributes.sequence("gen_ai.system_instructions")),
+        ("gen_ai.system_instructions",),
+    ),
+    "input_messages": _Essential(
+        lambda attributes: _messages(attributes, "gen_ai.input.messages", "llm.input_messages"),
+        ("gen_ai.input.messages",),
+        ("llm.input_messages.",),
+    ),
+    "output_messages": _Essential(
+        lambda attributes: _messages(attributes, "gen_ai.output.messages", "llm.output_messages"),
+        ("gen_ai.output.messages",),
+        ("llm.output_messages.",),
+    ),
+    "tool_definitions": _Essential(_read_definitions, ("gen_ai.tool.definitions",), ("llm.tools.",)),
+    "query": _Essential(lambda attributes: attributes.text(*_QUERY), _QUERY),
+    "documents": _Essential(
+        _read_documents, ("gen_ai.retrieval.documents",), ("retrieval.documents.", "reranker.output_documents.")
+    ),
+}
+
+
+@lru_cache(maxsize=4096)
+def _present(names: tuple[str, ...]) -> list[tuple[str, Callable[[Attributes], Any]]]:
+    """Return which fields these attributes tell of, and how they are read: looking for the others would take longer."""
+    return [(field, one.read) for field, one in _ESSENTIALS.items() if any(map(one.is_told_by, names))]

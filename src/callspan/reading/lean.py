@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from callspan.reading.files import Line
 from callspan.reading.load import Place
-from callspan.reading.otlp import RawSpan, read_id
+from callspan.reading.otlp import LeanSpan, read_id, read_value
 from callspan.reading.overview import FACTS, Read, Row, make_row, service_in, way
 
 Lean = Callable[[Line], "list[Row] | None"]
@@ -36,8 +36,8 @@ def lean_reader() -> Lean | None:
     return None if reader is None else reader.read
 
 
-def lean_spans(text: bytes, wants: Wants) -> list[RawSpan] | None:
-    """Return the spans of a line with IDs, name and the attributes that are wanted; None where all has to be read."""
+def lean_spans(text: bytes, wants: Wants) -> list[LeanSpan] | None:
+    """Return the spans of a line with the attributes that are wanted; None where all has to be read."""
     reader = _reader()
     return None if reader is None else reader.spans(text, wants)
 
@@ -55,8 +55,9 @@ class _Reader:
     def __init__(self) -> None:
         from msgspec.json import Decoder  # noqa: PLC0415 - an extra
 
-        request, value, word = _shapes()
-        self._request, self._value, self._word = Decoder(request).decode, Decoder(value).decode, Decoder(word).decode
+        request, value, word, text = _shapes()
+        self._request, self._value = Decoder(request).decode, Decoder(value).decode
+        self._word, self._text = Decoder(word).decode, Decoder(text).decode
         self._anything = Decoder().decode
         self._service_of = lru_cache(_RESOURCES_KEPT)(self._read_service)
         self._shared_id = lru_cache(_IDS_KEPT)(read_id)
@@ -77,7 +78,7 @@ class _Reader:
             return None
         return found
 
-    def spans(self, text: bytes, wants: Wants) -> list[RawSpan] | None:
+    def spans(self, text: bytes, wants: Wants) -> list[LeanSpan] | None:
         """Read what is wanted of one line, if it is as usual."""
         try:
             return [
@@ -89,19 +90,16 @@ class _Reader:
         except (ValueError, RecursionError):
             return None
 
-    def _span(self, span: Any, wants: Wants) -> RawSpan:
+    def _span(self, span: Any, wants: Wants) -> LeanSpan:
         trace_id, span_id = self._shared_id(span.traceId, 32), read_id(span.spanId, 16)
         if span.events or trace_id is None or span_id is None:
             raise ValueError("there is more to tell")
-        told = RawSpan()
-        told.trace_id, told.span_id, told.parent_id, told.name = trace_id, span_id, None, span.name
-        told.start_ns = told.end_ns = told.status = 0
-        told.status_message, told.resource_attributes = None, None
-        told.events, told.links = [], []
-        attributes = span.attributes
-        wanted = _wanted(tuple([one.key for one in attributes]), wants)
-        told.attributes = [{"key": key, "value": self._anything(attributes[index].value)} for key, index in wanted]
-        return told
+        attributes, told = span.attributes, {}
+        for key, index in _wanted(tuple([one.key for one in attributes]), wants):
+            value = attributes[index].value
+            text = self._text(value).stringValue
+            told[key] = read_value(self._anything(value)) if text is None else text
+        return LeanSpan(trace_id, span_id, span.name, told)
 
     def _read_service(self, resource: bytes) -> str | None:
         told = self._anything(resource)
@@ -169,8 +167,8 @@ def _plain(value: Any) -> Any:
     raise ValueError
 
 
-def _shapes() -> tuple[Any, Any, Any]:
-    """Return the shapes of a request, of an `AnyValue`, and of one that is a text.
+def _shapes() -> tuple[Any, Any, Any, Any]:
+    """Return the shapes of a request, of an `AnyValue`, of one that is a text, and of one that may be a text.
 
     Names are in camelCase, lists are there and are lists, names and IDs are texts: anything else is not read here.
     """
@@ -178,6 +176,7 @@ def _shapes() -> tuple[Any, Any, Any]:
 
     word = _shape("Word", stringValue=(str,))
     words = _shape("Words", values=(_list_of(word), []))
+    text = _shape("Text", stringValue=(str | None, None))
     several = {"stringValue": str, "intValue": str | int, "doubleValue": float, "arrayValue": words}
     value = _shape("Value", **{name: (kind | None, None) for name, kind in several.items()})
     status = _shape("Status", code=(int, 0))
@@ -196,7 +195,7 @@ def _shapes() -> tuple[Any, Any, Any]:
     )
     scope = _shape("Scope", spans=(_list_of(span),))
     entry = _shape("Entry", scopeSpans=(_list_of(scope),), resource=(Raw, Raw()))
-    return _shape("Request", resourceSpans=(_list_of(entry),)), value, word
+    return _shape("Request", resourceSpans=(_list_of(entry),)), value, word, text
 
 
 def _shape(title: str, /, **fields: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Collection, Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 Tree = dict[str, Any]
 Complain = Callable[[str], None]
@@ -55,6 +55,20 @@ class RawSpan:
     def resource(self) -> Tree:
         """The attributes of the process it comes from; read each time, since most readers never ask."""
         return read_attributes(self.resource_attributes)
+
+
+class LeanSpan(NamedTuple):
+    """A span of which no more is known than IDs, name, and attributes, which are read, and need not be all."""
+
+    trace_id: str
+    span_id: str
+    name: str
+    attributes: Tree
+
+    @classmethod
+    def of(cls, raw: RawSpan) -> LeanSpan:
+        """Read the attributes of a span, and leave the rest."""
+        return cls(raw.trace_id, raw.span_id, raw.name, read_attributes(raw.attributes))
 
 
 def read_request(tree: object, complain: Complain) -> Iterator[RawSpan | None]:

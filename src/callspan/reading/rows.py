@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
@@ -11,14 +11,14 @@ from callspan.reading.evaluations import read_spans
 from callspan.reading.files import LoadReport, Segment, read_again, read_lines
 from callspan.reading.lean import Wants, lean_reader, lean_spans
 from callspan.reading.load import Place, spans_of
-from callspan.reading.otlp import RawSpan
+from callspan.reading.otlp import LeanSpan, RawSpan
 from callspan.reading.overview import Row, row_of
 from callspan.reading.parse import loads
 
 if TYPE_CHECKING:
     from callspan.model.record import SpanRecord
 
-Made = TypeVar("Made")
+AnySpan = TypeVar("AnySpan", RawSpan, LeanSpan)
 
 _RECORDS_AT_ONCE: Final = 5_000
 
@@ -60,41 +60,45 @@ def records_of(rows: Iterable[Row | Placed]) -> Iterator[SpanRecord | None]:
     """Yield the whole record of each row, in bounded memory; None where the file has changed in the meantime."""
     from callspan.reading.records import record_of  # noqa: PLC0415 - imports pydantic
 
-    return made_of(rows, record_of)
-
-
-def made_of(
-    rows: Iterable[Row | Placed], make: Callable[[RawSpan], Made], wants: Wants | None = None
-) -> Iterator[Made | None]:
-    """Yield what `make` makes of each row's span, in the order of the rows; None where the file has changed.
-
-    With `wants`, spans have their IDs, their name and the attributes that are wanted; the rest may be there or not.
-    """
     pending = iter(rows)
     while batch := list(islice(pending, _RECORDS_AT_ONCE)):
-        made = {(raw.trace_id, raw.span_id): make(raw) for raw in _read_batch(batch, wants)}
+        ordered = sorted(batch, key=lambda row: row.place)
+        made = {(raw.trace_id, raw.span_id): record_of(raw) for raw in _in_order(ordered, _spans_in) if raw is not None}
         for row in batch:
             yield made.get((row.trace_id, row.span_id))
 
 
-def _read_batch(rows: Iterable[Row | Placed], wants: Wants | None) -> Iterator[RawSpan]:
-    """Read and parse each line once, in the order of the files."""
-    wanted: dict[Path, dict[int, dict[int, Row | Placed]]] = {}
-    for row in rows:
-        file, offset, number = row.place
-        wanted.setdefault(file, {}).setdefault(offset, {})[number] = row
-    for file, lines in wanted.items():
-        for offset, text in read_again(file, lines):
-            for number, raw in enumerate(_spans_again(text, wants)):
-                known = lines[offset].get(number)
-                if known and raw and known.span_id == raw.span_id:
-                    yield raw
+def lean_spans_of(rows: Iterable[Placed], wants: Wants) -> Iterator[LeanSpan | None]:
+    """Yield the spans of rows, which are in the order of the files and find room in memory; None where one has changed.
+
+    They have the attributes that are wanted, and maybe others.
+    """
+
+    def read(text: bytes) -> list[LeanSpan | None]:
+        found = lean_spans(text, wants)
+        if found is not None:
+            return [*found]
+        return [None if raw is None else LeanSpan.of(raw) for raw in _spans_in(text)]
+
+    return _in_order(rows, read)
 
 
-def _spans_again(text: bytes, wants: Wants | None) -> Iterable[RawSpan | None]:
-    lean = lean_spans(text, wants) if wants is not None else None
-    if lean is not None:
-        return lean
+def _in_order(rows: Iterable[Row | Placed], read: Callable[[bytes], list[AnySpan | None]]) -> Iterator[AnySpan | None]:
+    """Read each line once; the rows are in the order of the files."""
+    for file, several in groupby(rows, key=lambda row: row.place.file):
+        some = list(several)
+        lines = read_again(file, dict.fromkeys(row.place.offset for row in some))
+        at, spans = -1, list[AnySpan | None]()
+        for row in some:
+            _, offset, number = row.place
+            if offset != at:
+                at = offset
+                spans = read(next(lines, (0, b""))[1])
+            found = spans[number] if number < len(spans) else None
+            yield found if found is not None and found.span_id == row.span_id else None
+
+
+def _spans_in(text: bytes) -> list[RawSpan | None]:
     try:
         return list(read_spans(loads(text), lambda _: None))
     except (ValueError, RecursionError):
