@@ -19,6 +19,7 @@ pytest.importorskip("duckdb")
 pytest.importorskip("pyarrow")
 
 from callspan.cli.export_worker import receive, send
+from callspan.datasets.making import columns_for
 
 
 def call(number):
@@ -37,8 +38,8 @@ def started(monkeypatch):
         return found[-1]
 
     monkeypatch.setattr(export_workers, "_FEWEST", 1)
-    monkeypatch.setattr(export_workers, "_ROWS_AT_ONCE", 4)
-    monkeypatch.setattr(export_workers, "_PACKED_ROWS_AT_ONCE", 5)
+    monkeypatch.setattr(export_workers, "_CALLS_AT_ONCE", 4)
+    monkeypatch.setattr(export_workers, "CALLS_AT_ONCE", 13)
     monkeypatch.setattr(export_workers, "start_program", start)
     return found
 
@@ -104,10 +105,11 @@ def test_an_interrupt_ends_the_processes_and_writes_nothing(tmp_path, folder, st
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signal to one process")
 def test_a_worker_leaves_ctrl_c_to_who_started_it_and_ends_with_it(folder):
     worker = start_program("callspan.cli.export_worker", "jsonl", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    send(worker.stdin, ((), []))
-    assert receive(worker.stdout) == []  # it is up
+    nothing = {name: [] for name in columns_for("jsonl")}
+    send(worker.stdin, nothing)
+    assert receive(worker.stdout) == ([], [], 0, {})  # it is up
     worker.send_signal(signal.SIGINT)
-    send(worker.stdin, ((), []))
-    assert receive(worker.stdout) == []
+    send(worker.stdin, nothing)
+    assert receive(worker.stdout) == ([], [], 0, {})
     worker.communicate()  # closes its stdin, as the end of its parent does
     assert worker.returncode == 0

@@ -2,36 +2,83 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
+from callspan.datasets.chat import ROLES
 from callspan.datasets.examples import Example
 from callspan.datasets.making import Clean
 from callspan.model.facts import MISSING, Facts
 from callspan.model.finished import finished_span
 from callspan.model.kinds import kind_of
+from callspan.model.span import Span
 from callspan.pipeline.redaction.gate import Gate
+
+Tree = dict[str, Any]
 
 _CONTENTS: Final = (
     *("input", "output", "system_instructions", "input_messages", "output_messages"),
     *("tool_definitions", "query", "documents"),
 )
+_NOTHING: Final = (None,) * 5
+_PLAIN: Final = frozenset(("role", "parts", "finish_reason"))
+_REASONS: Final = (None, "stop", "length", "tool_call", "content_filter")
 
 
 def cleaner() -> Clean:
-    """Return what takes secrets out of an example, by the default rules."""
+    """Return what takes secrets out of examples, by the default rules."""
     gate = Gate(capture_content=True)
     span = finished_span("chain", "", Facts())  # one for all: an example has nothing but contents
 
-    def clean(example: Example) -> int:
-        facts = span.facts = Facts()
-        span.kind = kind_of(example.kind, None)[0]
-        for field in _CONTENTS:
-            value = getattr(example, field)
-            setattr(facts, field, MISSING if value is None and field in ("input", "output") else value)
-        gate.clean(span)
-        for field in _CONTENTS:
-            value = getattr(facts, field)
-            setattr(example, field, None if value is MISSING else value)
-        return int(facts.redacted_count)
+    def clean(examples: Sequence[Example]) -> int:
+        parts: list[Tree] = []
+        others = []
+        for example in examples:
+            own = _texts_of(example)
+            if own is None:
+                others.append(example)
+            else:
+                parts += own
+        count = gate.clean_texts(parts, "content", "llm")
+        if count is None:
+            count, others = 0, [*examples]
+        return count + sum(_clean_one(example, gate, span) for example in others)
 
     return clean
+
+
+def _texts_of(example: Example) -> list[Tree] | None:
+    """Return the parts of all messages where they are texts, and nothing else is there that could hold a secret."""
+    others = (example.input, example.output, example.tool_definitions, example.query, example.documents)
+    if example.kind != "llm" or others != _NOTHING:
+        return None
+    parts = [*(example.system_instructions or ())]
+    for message in (*(example.input_messages or ()), *(example.output_messages or ())):
+        own = message.get("parts")
+        if (
+            type(own) is not list
+            or not _PLAIN.issuperset(message)
+            or message.get("role") not in ROLES
+            or message.get("finish_reason") not in _REASONS
+        ):
+            return None
+        parts += own
+    for part in parts:
+        if type(part) is not dict or len(part) != 2 or part.get("type") != "text":
+            return None
+        if type(part.get("content")) is not str:
+            return None
+    return parts
+
+
+def _clean_one(example: Example, gate: Gate, span: Span) -> int:
+    facts = span.facts = Facts()
+    span.kind = kind_of(example.kind, None)[0]
+    for field in _CONTENTS:
+        value = getattr(example, field)
+        setattr(facts, field, MISSING if value is None and field in ("input", "output") else value)
+    gate.clean(span)
+    for field in _CONTENTS:
+        value = getattr(facts, field)
+        setattr(example, field, None if value is MISSING else value)
+    return int(facts.redacted_count)

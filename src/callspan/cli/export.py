@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from callspan.cli.choosing import add_choice, selection_of, wishes_of
 from callspan.cli.progress import Progress
@@ -17,10 +17,8 @@ from callspan.errors import CallspanError
 from callspan.reading.files import LoadReport
 
 if TYPE_CHECKING:
-    from callspan.datasets.making import Made
+    from callspan.datasets.making import Calls, Made
     from callspan.datasets.writing import Card
-
-    Tree = dict[str, Any]
 
 SUMMARY: Final = "make datasets of calls: for fine-tuning, preferences and evaluation"
 _FORMATS: Final = ("openai-chat", "preference", "csv", "jsonl", "parquet")
@@ -58,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     import_arrow()
     from callspan.cli.cleaning import cleaner  # noqa: PLC0415 - an extra
-    from callspan.cli.export_workers import make_all  # noqa: PLC0415
+    from callspan.cli.export_workers import CALLS_AT_ONCE, make_all  # noqa: PLC0415
     from callspan.datasets.writing import write_dataset  # noqa: PLC0415
 
     is_preference = arguments.format == "preference"
@@ -72,8 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     with database:
         question, given = selection.question()
         total = database.count(question, given)
-        rows = database.stream(question, **given)
-        with closing(make_all(rows, total, arguments.format, cleaner(), arguments.processes)) as made:
+        calls = database.columns(question, CALLS_AT_ONCE, **given)
+        with closing(make_all(calls, total, arguments.format, cleaner(), arguments.processes)) as made:
             card = write_dataset(_watched(made, total), arguments.format, arguments.output, split=arguments.split)
     told = {"format": arguments.format, "made_of": arguments.paths, "chosen_by": wishes_of(arguments), "calls": total}
     Path(f"{arguments.output}.card.json").write_text(card.as_json(told), encoding="utf-8", errors="replace")
@@ -81,12 +79,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if card.examples else 1
 
 
-def _watched(made: Iterable[tuple[Tree, Made]], total: int) -> Iterator[tuple[Tree, Made]]:
-    progress = Progress()
+def _watched(made: Iterable[tuple[Calls, Made]], total: int) -> Iterator[tuple[Calls, Made]]:
+    progress, done = Progress(), 0
     try:
-        for done, one in enumerate(made):
+        for calls, told in made:
             progress.show(done, total)
-            yield one
+            yield calls, told
+            done += len(told.contents)
     finally:
         progress.clear()
 

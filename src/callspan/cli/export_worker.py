@@ -1,4 +1,4 @@
-"""The program that makes examples for `callspan export`: rows in on stdin, what was made of them out on stdout.
+"""The program that makes examples for `callspan export`: calls in on stdin, what was made of them out on stdout.
 
 Both are frames of eight bytes of length and a `marshal` of plain data; the form of the dataset is the only argument.
 """
@@ -37,12 +37,11 @@ def main(form: str) -> None:
     gc.freeze()
     while True:
         try:
-            names, rows = receive(sys.stdin.buffer)
+            calls = receive(sys.stdin.buffer)
         except EOFError:
             return
-        told = make([dict(zip(names, row, strict=True)) for row in rows], form, clean)
-        send(sys.stdout.buffer, [(*one,) for one in told])
-        del told
+        send(sys.stdout.buffer, (*make(calls, form, clean),))
+        del calls
         gc.collect()
 
 

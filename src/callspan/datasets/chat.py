@@ -6,7 +6,6 @@ What the rules of the format do not admit is refused with a reason that can be c
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any, Final
 
 from callspan.datasets.examples import Example
@@ -45,6 +44,7 @@ def check(line: Tree) -> None:
     if not any(message["role"] == "user" for message in messages):
         raise Refused("no message of a user")
     open_calls: set[str] = set()
+    called: set[str] = set()
     for message in messages:
         role = message["role"]
         if role not in ROLES:
@@ -56,17 +56,17 @@ def check(line: Tree) -> None:
             continue
         if open_calls:
             raise Refused("call of a tool without an answer")
-        calls = message.get("tool_calls") or []
-        open_calls = {call["id"] for call in calls}
-        if len(open_calls) < len(calls):
-            raise Refused("two calls of tools with the same ID")
-        if not message.get("content") and not calls:
+        calls = message.get("tool_calls")
+        if calls:
+            open_calls = {call["id"] for call in calls}
+            if len(open_calls) < len(calls):
+                raise Refused("two calls of tools with the same ID")
+            called.update(call["function"]["name"] for call in calls)
+        elif not message.get("content"):
             raise Refused("empty message")
     if messages[-1]["role"] != "assistant":
         raise Refused("the last message is not the assistant's")
-    offered = {tool["function"]["name"] for tool in line.get("tools", ())}
-    called = {call["function"]["name"] for message in messages for call in message.get("tool_calls", ())}
-    if called - offered:
+    if called and called - {tool["function"]["name"] for tool in line.get("tools", ())}:
         raise Refused("call of a tool that was not offered")
 
 
@@ -79,24 +79,27 @@ def _answer(messages: list[Tree] | None) -> Tree:
     return answer
 
 
-def _messages(message: Tree) -> Iterable[Tree]:
-    """Yield one message of ours as those of the format: each answer of a tool is one of its own."""
+def _messages(message: Tree) -> list[Tree]:
+    """Return one message of ours as those of the format: each answer of a tool is one of its own."""
     role, parts = str(message.get("role") or "user"), message.get("parts") or []
-    answers = [part for part in parts if part.get("type") == "tool_call_response"]
-    if answers or role == "tool":
-        for part in answers:
-            yield {"role": "tool", "tool_call_id": str(part.get("id") or ""), "content": show(part.get("response"))}
-        return
+    if type(parts) is not list or not all([type(part) is dict for part in parts]):  # noqa: C419 - a list takes half
+        raise Refused("a message whose parts are no list of objects")
+    kinds = [part.get("type") for part in parts]
+    if role == "tool" or "tool_call_response" in kinds:
+        answers = [part for part in parts if part.get("type") == "tool_call_response"]
+        return [
+            {"role": "tool", "tool_call_id": str(part.get("id") or ""), "content": show(part.get("response"))}
+            for part in answers
+        ]
     texts = [text for part in parts if (text := _text(part)) is not None]
     line: Tree = {"role": role, "content": "\n".join(texts)}
-    calls = [_call(part) for part in parts if part.get("type") == "tool_call"]
-    if calls:
-        line["tool_calls"] = calls
+    if "tool_call" in kinds:
+        line["tool_calls"] = [_call(part) for part in parts if part.get("type") == "tool_call"]
         if not texts:
             line["content"] = None
     if isinstance(message.get("name"), str):
         line["name"] = message["name"]
-    yield line
+    return [line]
 
 
 def _text(part: Tree) -> str | None:

@@ -28,6 +28,11 @@ COLUMNS: Final = (
     "label",
     "comment",
 )
+FACTS: Final = (
+    *("conversation_id", "step", "model", "outcome", "prompt_name", "prompt_version"),
+    *("feedback", "score", "label", "comment"),
+)
+"""Columns that the table of spans tells, not the contents."""
 
 
 def evaluation_row(example: Example) -> Tree:
@@ -41,9 +46,7 @@ def evaluation_row(example: Example) -> Tree:
         "question": _question(example),
         "context": _context(example),
         "answer": _answer(example),
-        **{column: facts.get(column) for column in ("conversation_id", "step", "model", "outcome")},
-        **{column: facts.get(column) for column in ("prompt_name", "prompt_version")},
-        **{column: facts.get(column) for column in ("feedback", "score", "label", "comment")},
+        **{column: facts.get(column) for column in FACTS},
     }
     return {column: told[column] for column in COLUMNS}
 

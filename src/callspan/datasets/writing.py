@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from callspan.datasets.evaluation_rows import COLUMNS
 from callspan.datasets.examples import digest_of
-from callspan.datasets.making import Made, csv_line, written
+from callspan.datasets.making import Calls, Made, csv_line, written
 from callspan.datasets.preferences import pairs
 from callspan.reading.tables import import_arrow
 
@@ -21,6 +21,7 @@ Tree = dict[str, Any]
 _ROWS_AT_ONCE: Final = 2_000
 _WRITTEN_AT_ONCE: Final = 1 << 20
 _PARTS: Final = 10_000
+_TOLD: Final = ("kind", "model", "prompt_name", "prompt_version", "label")
 
 
 @dataclass(slots=True)
@@ -31,19 +32,23 @@ class Card:
     refused: Counter[str] = field(default_factory=Counter)
     duplicates: int = 0
     redacted: int = 0
-    by: dict[str, Counter[str]] = field(
-        default_factory=lambda: {name: Counter() for name in ("kind", "model", "prompt", "label")}
-    )
     sha256: dict[str, str] = field(default_factory=dict)
+    _facts: Counter[tuple[Any, ...]] = field(default_factory=Counter)
 
-    def count(self, file: str, facts: Tree) -> None:
-        """Count one example."""
-        self.examples[file] += 1
-        prompt = " ".join(filter(None, (facts["prompt_name"], facts["prompt_version"])))
-        for name, counter in self.by.items():
-            value = prompt if name == "prompt" else facts[name]
-            if value:
-                counter[value] += 1
+    def count(self, file: str, calls: Calls, numbers: Sequence[int]) -> None:
+        """Count the examples that were made of the calls with these numbers."""
+        self.examples[file] += len(numbers)
+        self._facts.update(zip(*(map(calls[name].__getitem__, numbers) for name in _TOLD), strict=True))
+
+    def by(self) -> dict[str, Counter[str]]:
+        """Return how many examples there are by what tells them apart."""
+        found: dict[str, Counter[str]] = {name: Counter() for name in ("kind", "model", "prompt", "label")}
+        for (kind, model, prompt, version, label), count in self._facts.items():
+            named = " ".join(filter(None, (prompt, version)))
+            for name, value in zip(found, (kind, model, named, label), strict=True):
+                if value:
+                    found[name][value] += count
+        return found
 
     def as_json(self, told: Tree) -> str:
         """Return the card as a JSON text, below what is `told` of how the dataset was made."""
@@ -52,13 +57,13 @@ class Card:
             "duplicates": self.duplicates,
             "refused": dict(self.refused.most_common()),
             "redacted_values": self.redacted,
-            "by": {name: dict(counter.most_common(50)) for name, counter in self.by.items() if counter},
+            "by": {name: dict(counter.most_common(50)) for name, counter in self.by().items() if counter},
             "sha256": self.sha256,
         }
         return json.dumps({**told, **counts}, ensure_ascii=False, indent=2) + "\n"
 
 
-def write_dataset(made: Iterable[tuple[Tree, Made]], form: str, out: Path, *, split: float = 0.0) -> Card:
+def write_dataset(made: Iterable[tuple[Calls, Made]], form: str, out: Path, *, split: float = 0.0) -> Card:
     """Write what was made of calls in one of `FORMATS`, beside their facts; a file is there as a whole or not at all.
 
     split: the share of conversations (calls without one count by trace) that goes into a second file beside `out`,
@@ -69,14 +74,20 @@ def write_dataset(made: Iterable[tuple[Tree, Made]], form: str, out: Path, *, sp
     writers = [_WRITERS.get(form, _Lines)(Path(f"{name}.part")) for name in names]
     seen: set[bytes] = set()
     try:
-        for facts, content, digest in _examples(made, form, card):
-            if digest in seen:
-                card.duplicates += 1
-                continue
-            seen.add(digest)
-            number = 1 if split and _is_validation(facts, split) else 0
-            writers[number].write(content)
-            card.count(names[number].name, facts)
+        for calls, contents, digests in _examples(made, form, card):
+            chosen: tuple[list[int], list[int]] = ([], [])  # for each of the files
+            for number, content in enumerate(contents):
+                if content is None:
+                    continue
+                if digests[number] in seen:
+                    card.duplicates += 1
+                    continue
+                seen.add(digests[number])
+                file = 1 if split and _is_validation(calls, number, split) else 0
+                writers[file].write(content)
+                chosen[file].append(number)
+            for name, numbers in zip(names, chosen, strict=False):
+                card.count(name.name, calls, numbers)
         for writer, name in zip(writers, names, strict=True):
             writer.close()
             writer.path.replace(name)
@@ -88,27 +99,33 @@ def write_dataset(made: Iterable[tuple[Tree, Made]], form: str, out: Path, *, sp
     return card
 
 
-def _examples(made: Iterable[tuple[Tree, Made]], form: str, card: Card) -> Iterator[tuple[Tree, Any, bytes]]:
-    """Yield facts, content and digest of what is an example; the card counts what is none."""
-    good = _not_refused(made, card)
+def _examples(
+    made: Iterable[tuple[Calls, Made]], form: str, card: Card
+) -> Iterator[tuple[Calls, Sequence[Any], Sequence[bytes]]]:
+    """Yield calls with contents, None for what is no example, and digests; the card counts why it is none."""
+
+    def counted() -> Iterator[tuple[Calls, Made]]:
+        for calls, some in made:
+            card.redacted += some.redacted
+            card.refused.update(some.refused)
+            yield calls, some
+
     if form != "preference":
-        yield from ((facts, one.content, one.digest) for facts, one in good)
+        yield from ((calls, some.contents, some.digests) for calls, some in counted())
         return
-    for facts, pair in pairs(((facts, one.content) for facts, one in good), card.refused):
-        yield facts, written(pair, form), digest_of(pair)
+    for facts, pair in pairs(_one_by_one(counted()), card.refused):
+        yield {name: [value] for name, value in facts.items()}, [written(pair, form)], [digest_of(pair)]
 
 
-def _not_refused(made: Iterable[tuple[Tree, Made]], card: Card) -> Iterator[tuple[Tree, Made]]:
-    for facts, one in made:
-        card.redacted += one.redacted
-        if one.refused is not None:
-            card.refused[one.refused] += 1
-        elif one.content is not None:
-            yield facts, one
+def _one_by_one(made: Iterable[tuple[Calls, Made]]) -> Iterator[tuple[Tree, Tree]]:
+    for calls, some in made:
+        for content, *facts in zip(some.contents, *calls.values(), strict=True):
+            if content is not None:
+                yield dict(zip(calls, facts, strict=True)), content
 
 
-def _is_validation(facts: Tree, share: float) -> bool:
-    group = facts["conversation_id"] or facts["trace_id"]
+def _is_validation(calls: Calls, number: int, share: float) -> bool:
+    group = calls["conversation_id"][number] or calls["trace_id"][number]
     told = hashlib.sha256(str(group).encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(told[:8], "big") % _PARTS < share * _PARTS
 
