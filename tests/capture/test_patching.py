@@ -88,6 +88,41 @@ def test_calls_go_through_with_everything_they_brought(journal):
     assert journal == ["ask", "ask", "make", "add"]
 
 
+def test_a_plain_method_stays_a_function(journal):
+    Client = make_class()
+    before = vars(Client)["ask"]
+    patches = Patches()
+    patches.put(Client, "ask", journal.wrapper("ours"))
+    patched = vars(Client)["ask"]
+    assert type(patched) is types.FunctionType
+    assert inspect.signature(patched) == inspect.signature(before)
+    assert (patched.__qualname__, patched.__module__) == (before.__qualname__, before.__module__)
+    with pytest.raises(TypeError, match="missing 2 required positional arguments: 'self' and 'question'"):
+        Client.ask()
+    assert Client.ask(None, "why") == (None, "why", False)  # no method of anything
+    assert journal == []
+
+
+def test_what_a_maker_makes_stands_in_the_place_of_a_function():
+    def run(text):
+        return text
+
+    def louder(original, on):
+        return lambda text: original(text).upper() if on else original(text)
+
+    module = types.ModuleType("library")
+    module.run = run
+    patches = Patches()
+    patches.replace(module, "run", louder)
+    patches.replace(module, "run", louder)
+    kept = module.run
+    assert (module.run("ran"), kept.__wrapped__, kept.__name__) == ("RAN", run, "run")
+    assert str(patches) == "library.run"
+    patches.take_off()
+    assert module.run is run
+    assert kept("ran") == "ran"
+
+
 def test_a_method_bound_while_patched_falls_silent(journal):
     Client = make_class()
     patches = Patches()

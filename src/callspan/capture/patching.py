@@ -10,7 +10,7 @@ import inspect
 import sys
 import threading
 from collections.abc import Callable
-from types import FunctionType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, Final, cast
 
 import wrapt
@@ -19,6 +19,9 @@ from callspan.guard import guard
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 """What runs in place of a method: `wrapper(wrapped, instance, args, kwargs)`, with `wrapped` already bound."""
+
+Maker = Callable[[Callable[..., Any], list[Any]], Callable[..., Any]]
+"""Makes what is called in place of a module's function: `maker(original, on)`, silent while nothing is in `on`."""
 
 _ABSENT: Final = object()
 _SUSPENDS: Final = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
@@ -30,14 +33,14 @@ class Patch:
 
     __slots__ = ("_on", "_was_own", "name", "original", "owner", "replacement")
 
-    def __init__(self, owner: Any, name: str, wrapper: Wrapper) -> None:
-        """Replace `owner.name`. Raises `AttributeError` where there is nothing of that name."""
+    def __init__(self, owner: Any, name: str, make: Callable[[Any, list[Any]], Any]) -> None:
+        """Replace `owner.name` by what `make` makes of it. Raises `AttributeError` where there is nothing so named."""
         self.owner = owner
         self.name = name
         self._on = [True]  # what is empty is off: to ask a function would take longer
         self.original = _stored(owner, name)
         self._was_own = name in vars(owner)  # else inherited: taking off means deleting
-        self.replacement = _wrapped(owner, self.original, wrapper, self._on)
+        self.replacement = make(self.original, self._on)
         setattr(owner, name, self.replacement)
 
     @property
@@ -72,19 +75,34 @@ class Patch:
         return f"{self.owner.__name__}.{self.name}"
 
 
-def _wrapped(owner: Any, original: Any, wrapper: Wrapper, on: list[Any]) -> Any:
-    """Return what stands in place of `original` and runs through `wrapper` while there is something in `on`.
+def _wrapping(owner: Any, wrapper: Wrapper) -> Callable[[Any, list[Any]], Any]:
+    """Return what makes the replacement of something of `owner` that runs through `wrapper`.
 
-    A plain function of a module is bound to nothing, and needs none of what wrapt's wrappers can do in five times the
-    time. One that suspends does: `inspect` would no longer know it for what it is.
+    A plain function, of a module or a class, is called as one: wrapt's wrappers can do more, which is not needed here,
+    and take twice the time. One that suspends needs them: `inspect` would no longer know it for what it is.
     """
-    is_plain = type(owner) is ModuleType and type(original) is FunctionType
-    if not is_plain or original.__code__.co_flags & _SUSPENDS:
-        return wrapt.FunctionWrapper(original, wrapper, enabled=cast("Any", on))  # any truth will do
+    is_module = type(owner) is ModuleType
 
-    @functools.wraps(original)
+    def make(original: Any, on: list[Any]) -> Any:
+        if type(original) is not FunctionType or original.__code__.co_flags & _SUSPENDS:
+            return wrapt.FunctionWrapper(original, wrapper, enabled=cast("Any", on))  # any truth will do
+        return functools.wraps(original)((_function if is_module else _method)(original, wrapper, on))
+
+    return make
+
+
+def _function(original: FunctionType, wrapper: Wrapper, on: list[Any]) -> Callable[..., Any]:
     def replacement(*args: Any, **kwargs: Any) -> Any:
         return wrapper(original, None, args, kwargs) if on else original(*args, **kwargs)
+
+    return replacement
+
+
+def _method(original: FunctionType, wrapper: Wrapper, on: list[Any]) -> Callable[..., Any]:
+    def replacement(*args: Any, **kwargs: Any) -> Any:
+        if on and args and args[0] is not None:  # which no method can be bound to
+            return wrapper(MethodType(original, args[0]), args[0], args[1:], kwargs)
+        return original(*args, **kwargs)
 
     return replacement
 
@@ -99,6 +117,13 @@ class Patches:
 
     def put(self, owner: Any, name: str, wrapper: Wrapper) -> None:
         """Let calls of `owner.name` run through `wrapper`. Raises `AttributeError` where there is no such attribute."""
+        self._put(owner, name, _wrapping(owner, wrapper))
+
+    def replace(self, module: ModuleType, name: str, maker: Maker) -> None:
+        """Put what `maker` makes in the place of a module's function. For what runs many times in a call of theirs."""
+        self._put(module, name, lambda original, on: functools.wraps(original)(maker(original, on)))
+
+    def _put(self, owner: Any, name: str, make: Callable[[Any, list[Any]], Any]) -> None:
         with self._lock:
             for patch in self._patches:
                 if patch.owner is owner and patch.name == name:
@@ -107,7 +132,7 @@ class Patches:
                     patch.silence()
                     self._patches.remove(patch)
                     break
-            self._patches.append(Patch(owner, name, wrapper))
+            self._patches.append(Patch(owner, name, make))
 
     def cover(self, owner: Any, name: str, wrapper: Wrapper) -> None:
         """Patch `owner.name` where what stands there does not lead to a patch of ours, as far as can be seen.
@@ -120,7 +145,7 @@ class Patches:
                 if id(found) in ours:
                     return
                 found = getattr(found, "__wrapped__", None)
-            self._patches.append(Patch(owner, name, wrapper))
+            self._patches.append(Patch(owner, name, _wrapping(owner, wrapper)))
 
     def take_off(self) -> None:
         """Take all patches off, the last one first."""

@@ -46,7 +46,7 @@ def test_undo_restores_exactly(watched):
     watched.undo()
     assert vars(SyncAPIClient)["request"] is sync.__wrapped__
     assert vars(AsyncAPIClient)["request"] is asynchronous.__wrapped__
-    assert not isinstance(vars(SyncAPIClient)["request"], wrapt.FunctionWrapper)
+    assert not hasattr(vars(SyncAPIClient)["request"], "__wrapped__")
 
 
 def test_methods_look_like_themselves(watched):
@@ -196,10 +196,10 @@ def test_taken_back_before_the_import():
         for _ in range(2):
             callspan.instrument("openai").undo()
         import openai
-        print(type(vars(openai._base_client.SyncAPIClient)["request"]).__name__)
+        print(hasattr(vars(openai._base_client.SyncAPIClient)["request"], "__wrapped__"))
         callspan.instrument("openai")
-        print(type(vars(openai._base_client.SyncAPIClient)["request"]).__name__)
-    """) == ["function", "FunctionWrapper"]
+        print(hasattr(vars(openai._base_client.SyncAPIClient)["request"], "__wrapped__"))
+    """) == ["False", "True"]
 
 
 def test_the_hook_never_fails_the_import(watched):
