@@ -38,6 +38,17 @@ def test_values(value, expected):
     assert plain(value) == expected
 
 
+def test_a_text_of_a_subclass_becomes_plain():
+    class Text(str):
+        __slots__ = ()
+
+        def __str__(self):
+            raise AssertionError
+
+    assert type(plain(Text("text"))) is str
+    assert plain([Text("text")]) == ["text"]
+
+
 def test_very_long_integers_are_hexadecimal_and_cut():
     spelled = plain(10**5000)
     assert spelled.startswith("0x")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from callspan.recording.opening import thaw_again
 from callspan.recording.plain import plain
-from callspan.recording.snapshot import Chunk, Texts, freeze
+from callspan.recording.snapshot import Chunk, Texts, freeze, freeze_own
 from callspan.recording.thawing import thaw
 
 SCALARS = st.one_of(
@@ -177,6 +177,38 @@ def test_texts_that_are_ours_are_taken_as_they_are_beside_other_roots():
     assert thaw(snapshot) == [[{"type": "human", "content": "Hello."}], {"deep": [1]}, "<object>"]
 
 
+def test_texts_that_are_ours_are_taken_as_they_are_alone():
+    rows = [{"type": "human", "content": "Hello."}]
+    snapshot = freeze_own(Texts(rows, 6))
+    assert snapshot[0][0] is rows
+    assert (snapshot[1], snapshot[3:]) == (None, (6, 0, None))
+    assert thaw(snapshot) == [[{"type": "human", "content": "Hello."}]]
+
+
+@pytest.mark.parametrize(
+    ("tree", "opened"),
+    [
+        ({}, {}),
+        ({"a": "text", "b": 1, "c": 0.5, "d": True, "e": None}, {"a": "text", "b": 1, "c": 0.5, "d": True, "e": None}),
+        ({"a": math.nan, 2: 1 << 70}, {"a": "nan", "2": "1180591620717411303424"}),
+        ({"a": ["b", {"c": [1]}]}, {"a": ["b", {"c": [1]}]}),
+        ({"a": object()}, {"a": "<object>"}),
+        ({"a": "x" * 20_000}, {"a": "x" * 20_000}),
+    ],
+    ids=["empty", "scalars", "odd", "deep", "foreign", "large"],
+)
+def test_a_dictionary_of_our_own(tree, opened):
+    snapshot = freeze_own({**tree})
+    assert (len(snapshot), snapshot[3] >= 144, snapshot[4]) == (6, True, 0)
+    assert thaw(snapshot) == [opened]
+
+
+def test_a_dictionary_of_our_own_has_the_same_bounds():
+    snapshot = freeze_own({"a": "x" * 5_000_000})
+    assert snapshot[3] < 1_200_000
+    assert snapshot[4] > 3_900_000
+
+
 # -- bounds ------------------------------------------------------------------------------------------------------------
 
 
@@ -234,8 +266,9 @@ def test_many_texts_share_one_budget():
 
 
 @pytest.mark.parametrize(("count", "length"), [(3, 2_000_000), (100_000, 1)], ids=["long", "many"])
-def test_texts_that_are_ours_have_the_same_bounds(count, length):
-    snapshot = freeze([Texts([{"content": "x" * length} for _ in range(count)], count * length)])
+@pytest.mark.parametrize("take", [lambda texts: freeze([texts]), freeze_own], ids=["freeze", "own"])
+def test_texts_that_are_ours_have_the_same_bounds(take, count, length):
+    snapshot = take(Texts([{"content": "x" * length} for _ in range(count)], count * length))
     assert snapshot[3] < 1_200_000
     assert snapshot[4] > 500_000
     (tree,) = thaw(snapshot)

@@ -140,9 +140,10 @@ class Call:
         span = self.span
         recorder = self._recorder
         end_ns = span.start_ns + recorder.ticks() - span._ticks  # noqa: SLF001
-        if get_context() is self._own:
+        current = get_context()
+        if current is self._own:
             set_context(self._outer)
-        else:
+        elif current.get(SPAN_KEY) is span:
             put_back(span, self._outer)
         try:
             site = span.site

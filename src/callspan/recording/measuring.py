@@ -64,14 +64,14 @@ class MeasuringRecorder(Recorder):
         self._is_wanted = is_wanted
         self._sites: dict[int, tuple[Site, Site]] = {}
 
-    def open(self, site: Site, outer: Context | None = None) -> Opened | None:
+    def open(self, site: Site, outer: Context | None = None, key: str = SPAN_KEY) -> Opened | None:
         """Make a span as ever, or of a model call that is left out a `MeasuredSpan`, below which nothing is recorded.
 
         Frameworks' calls that wait for a provider's are not measured: the provider's is.
         """
         outer = get_context() if outer is None else outer
         parent: Any = outer.get(SPAN_KEY)
-        opened = None if type(parent) is MeasuredSpan else super().open(site, outer)
+        opened = None if type(parent) is MeasuredSpan else super().open(site, outer, key)
         if (
             (opened is not None and type(opened[0]) is Span)
             or site.kind != "llm"

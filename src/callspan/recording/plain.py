@@ -41,6 +41,8 @@ class _Walk:
             return self._container(value, kind, depth)
         if kind is bytes:
             return f"<bytes of {len(value)}: {value[:8].hex()}…>"
+        if issubclass(kind, str):  # one that was known to be nothing but a text
+            return str.__str__(value)
         return str(value) if kind is complex else placeholder(kind)
 
     def _container(self, value: Any, kind: type, depth: int) -> Any:

@@ -61,10 +61,10 @@ class Recorder:
         self.ticks: Final = self.clock.ticks
         self.sampled_out = 0
 
-    def open(self, site: Site, outer: Context | None = None) -> Opened | None:
+    def open(self, site: Site, outer: Context | None = None, key: str = SPAN_KEY) -> Opened | None:
         """Make a span under what is current in `outer`, here by default; None when nothing is to be recorded here.
 
-        A span that is not sampled comes back inert: current for what is below, where nothing is recorded.
+        Its context has it under `key`, too. One that is not sampled is inert: current for what is below, unrecorded.
         """
         outer = get_context() if outer is None else outer
         trace_id = 0
@@ -107,7 +107,7 @@ class Recorder:
             own[SPAN_KEY] = inert = InertSpan.__new__(InertSpan)
             inert.trace_id, inert.span_id = trace_id, random_bits(64) or 1
             return inert, Context(own), outer
-        own[SPAN_KEY] = span = Span()
+        own[SPAN_KEY] = own[key] = span = Span()
         span._recording = self  # noqa: SLF001 - the recorder is the other half of a span
         span.name, span.kind, span.component = site.name, site.kind, site.component
         span.reader = site.reader

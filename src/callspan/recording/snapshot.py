@@ -136,6 +136,21 @@ def freeze(  # noqa: C901, PLR0912 - one loop, which calls nothing for what is p
     return roots, names, copies, size, 0, None
 
 
+def freeze_own(tree: dict[Any, Any] | Texts) -> Snapshot:
+    """Do the same for one value that we have just made ourselves: what is plain and small is taken as it is."""
+    if isinstance(tree, Texts):
+        is_small = tree.size <= _LARGE_BYTES and len(tree.rows) <= _SHORT
+        return ([tree.rows], None, None, tree.size, 0, None) if is_small else freeze([tree])
+    size = _CONTAINER_BYTES + _ITEM_BYTES * len(tree)
+    for value in tree.values():
+        kind = type(value)
+        if kind is str:
+            size += value.__sizeof__()
+        elif value is not None and kind is not int and kind is not float and kind is not bool:
+            return freeze([tree])
+    return ([tree], None, None, size, 0, None) if size <= _LARGE_BYTES else freeze([tree])
+
+
 def _copy_rows(root: Any, rows: list[Any], deep: list[Any]) -> int:
     """Copy the items of a list into `rows`, dictionaries one by one; return the size, _FOREIGN or _VECTOR."""
     if len(root) > _SHORT and _is_vector(root):
