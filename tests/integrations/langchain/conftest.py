@@ -23,7 +23,7 @@ def watched():
     handle.undo()
     recent_texts.forget()
     left = len(LANGCHAIN.runs)
-    LANGCHAIN.runs._open.clear()  # so that one test does not spoil the next
+    LANGCHAIN.runs.by_number.clear()  # so that one test does not spoil the next
     assert guard.counts == {}  # LangChain catches what a handler raises
     assert left == 0
 

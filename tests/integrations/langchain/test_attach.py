@@ -77,15 +77,20 @@ handle = callspan.instrument("langchain")
 print([name for name in sys.modules if name.startswith(("langchain", "langgraph", "langsmith"))])
 {LOADED}
 handle.undo()
+import types
 import wrapt
+def is_ours(value):
+    if isinstance(value, wrapt.FunctionWrapper):
+        return True
+    return type(value) is types.FunctionType and "/callspan/" in value.__code__.co_filename.replace("\\\\", "/")
 left = []
 for name, module in list(sys.modules.items()):
     if name.startswith("langchain_core") and module is not None:
         for key, value in list(vars(module).items()):
-            if isinstance(value, wrapt.FunctionWrapper):
+            if is_ours(value):
                 left.append((name, key))
             if isinstance(value, type):
-                left += [(name, one) for one, held in vars(value).items() if isinstance(held, wrapt.FunctionWrapper)]
+                left += [(name, one) for one, held in vars(value).items() if is_ours(held)]
 print(left, len([hook for hook in langchain_core.tracers.context._configure_hooks if "callspan" in hook[0].name]))
 """
     assert run(program) == "[]\n[] 0\n"

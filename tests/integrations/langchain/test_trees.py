@@ -79,6 +79,33 @@ def test_a_chain_ends_with_what_it_said_and_began_with_what_it_was_given(spans):
     assert spans.one("StrOutputParser").input == {"type": "ai", "content": "Sock & Co"}
 
 
+def test_what_steps_hand_on_is_recorded_as_it_was_then(spans):
+    given = {"thing": "sock", "more": ["red"]}
+
+    def look(values):
+        values["thing"] = "shoe"
+        values["more"].append("blue")
+        return values
+
+    def shout(text):
+        return {"said": text, "count": 2}
+
+    def drop(values):
+        values.clear()
+        return "gone"
+
+    chain = RunnableLambda(look) | naming("A text.") | shout | drop
+    assert chain.invoke(given) == "gone"
+    found = {span.name: (span.input, span.output) for span in spans}
+    assert found["RunnableSequence"] == ({"thing": "sock", "more": ["red"]}, "gone")
+    assert found["look"][0] == {"thing": "sock", "more": ["red"]}
+    assert found["ChatPromptTemplate"][0] == {"thing": "shoe", "more": ["red", "blue"]}
+    assert found["StrOutputParser"][1] == "A text."
+    assert found["shout"] == ("A text.", {"said": "A text.", "count": 2})
+    assert found["drop"] == ({"said": "A text.", "count": 2}, "gone")
+    assert type(found["shout"][0]) is type(found["shout"][1]["said"]) is str
+
+
 def test_a_stream_tells_its_inputs_at_the_end(spans):
     stream(naming())
     assert spans.one("RunnableSequence").input == {"thing": "sock"}

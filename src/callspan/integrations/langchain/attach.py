@@ -165,7 +165,7 @@ class LangChain:
         source = sys.modules.get(_STEPS[0])
         if source is not None and module is not source and found is vars(source).get(_STEP):
             setattr(module, _STEP, getattr(found, "__wrapped__", found))
-        self._patches.put(module, _STEP, self._inside.enter_step)
+        self._patches.replace(module, _STEP, self._inside.enter_step)
 
     def _look(self) -> None:
         """Look for classes that have come since."""

@@ -7,24 +7,32 @@ from typing import Any, Final
 
 from callspan.integrations.langchain.objects import tree_of
 from callspan.integrations.langchain.runs import Run, Runs
+from callspan.model.span import Snapshot
 from callspan.recording.errors import is_cancellation
+from callspan.recording.recorder import account
 from callspan.recording.stored_fields import mro_of
 
 _ARGS: Final[Any] = BaseException.__dict__["args"]
 
 
-def finish(run: Run, tree: Any, *, is_stream: bool = False) -> None:
-    """End a run that LangChain says went well.
+def finish(run: Run, told: Snapshot | None, *, is_stream: bool = False) -> None:
+    """End a run that LangChain says went well, with a snapshot of what it gave back.
 
     A stream that its consumer has dropped is reported so too. It is known by what is still open below: in one that was
     read to its end, everything below has ended before.
     """
-    parent = run.parent_run
+    span, parent = run.span, run.parent_run
     is_given_up = parent is not None and parent.span.end_ns and parent.span.outcome == "abandoned"
     if is_given_up or (is_stream and run.below):
-        run.span.outcome = "abandoned"
-    run.leave_here()
-    run.finish(tree)
+        span.outcome = "abandoned"
+    if run.is_entered:
+        run.leave_here()
+    if told is not None and span.output is None and not span.end_ns:
+        span.output = told
+        span.size += told[3]
+        if told[4] or told[5]:
+            account(span, "output", told)
+    run.finish(None)
 
 
 def fail(runs: Runs, run: Run, error: BaseException, tree: Any = None) -> None:

@@ -7,20 +7,19 @@ its tracers, whose module loads a client for a service and takes a third of a se
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from callspan.capture.switch import switch
 from callspan.guard import guard
 from callspan.integrations.langchain import endings, request
 from callspan.integrations.langchain.inside import note_start
-from callspan.integrations.langchain.objects import fields_of, result_tree, tree_of
-from callspan.integrations.langchain.prompts import PromptReader
+from callspan.integrations.langchain.objects import fields_of, messages_given, result_tree, snapshot_of, tree_of
+from callspan.integrations.langchain.prompts import read_prompt
 from callspan.integrations.langchain.response import documents_tree
 from callspan.integrations.langchain.runs import ABSENT, Run, Runs
 from callspan.integrations.langchain.stream import answer_so_far, note_event, note_piece
-from callspan.recording.recorder import account
-from callspan.recording.sites import Site
-from callspan.recording.snapshot import freeze
+from callspan.recording.snapshot import freeze, freeze_own
 
 
 class Handler:
@@ -62,44 +61,58 @@ class Handler:
         if not self.is_on or switch.recorder is None:
             return
         try:
-            name = request.name_of(serialized, name, "chain")
-            parent, around = None, None
+            if type(name) is not str or not name:
+                name = request.name_of(serialized, None, "chain")
+            parent = None
             if parent_run_id is None:
                 self._look()
             else:
                 parent = self.runs.find(parent_run_id)
-                around = parent.metadata if type(parent) is Run else None
-            site = request.chain_site(name, run_type, tags, metadata, around)
+            site = request.chain_site(name, run_type, tags, metadata, parent)
             if site is request.HIDDEN:
                 self.runs.hide(run_id, parent)
                 return
             run = self.runs.open(site, run_id, parent, tags, metadata)
             if run is None:
                 return
+            run.span.name = name
             if site is request.PROMPT:
-                run.span.reader = PromptReader(serialized, metadata)
+                run.span.reader = partial(read_prompt, serialized, metadata)
             elif site is request.NODE and metadata:
                 run.span.attributes = request.node_attributes(metadata)
                 if type(parent) is Run and parent.span.component in (None, "step"):
                     parent.span.component = "graph"
-            self._start(run, name, None if request.is_deferred(inputs) else tree_of(inputs))
+            self.runs.start(run, None if request.is_deferred(inputs) else snapshot_of(inputs))
         except Exception as error:  # noqa: BLE001 - our fault must not become the user's
             guard.note("opening a chain of langchain", error)
 
-    def on_chain_end(self, outputs: Any, *, run_id: Any, inputs: Any = ABSENT, **_: Any) -> None:
+    def on_chain_end(
+        self,
+        outputs: Any,
+        *,
+        run_id: Any,
+        parent_run_id: Any = None,  # noqa: ARG002 - what always comes is named, or it goes into a dictionary
+        tags: Any = None,  # noqa: ARG002
+        inputs: Any = ABSENT,
+        **_: Any,
+    ) -> None:
         """End it; a stream tells its inputs only now."""
         try:
-            run = self.runs.close(run_id, inputs)
+            run = self.runs.take(getattr(run_id, "int", run_id))
             if run is not None:
-                endings.finish(run, tree_of(outputs), is_stream=inputs is not ABSENT)
+                if inputs is not ABSENT:
+                    run.tell_input(inputs)
+                endings.finish(run, snapshot_of(outputs), is_stream=inputs is not ABSENT)
         except Exception as error:  # noqa: BLE001
             guard.note("ending a chain of langchain", error)
 
     def on_chain_error(self, error: BaseException, *, run_id: Any, inputs: Any = ABSENT, **_: Any) -> None:
         """End it by what it raised."""
         try:
-            run = self.runs.close(run_id, inputs)
+            run = self.runs.take(getattr(run_id, "int", run_id))
             if run is not None:
+                if inputs is not ABSENT:
+                    run.tell_input(inputs)
                 endings.fail(self.runs, run, error)
         except Exception as fault:  # noqa: BLE001
             guard.note("ending a chain of langchain", fault)
@@ -114,37 +127,50 @@ class Handler:
 
     # -- models --------------------------------------------------------------------------------------------------------
 
-    def on_chat_model_start(self, serialized: Any, messages: Any, *, run_id: Any, **told: Any) -> None:
+    def on_chat_model_start(
+        self,
+        serialized: Any,
+        messages: Any,
+        *,
+        run_id: Any,
+        parent_run_id: Any = None,
+        tags: Any = None,
+        metadata: Any = None,
+        invocation_params: Any = None,
+        name: Any = None,
+        batch_size: Any = None,
+        options: Any = None,  # noqa: ARG002 - as in `on_chain_end`
+        **_: Any,
+    ) -> None:
         """Open the span of a chat model's call."""
-        if self.is_on and switch.recorder is not None:
-            try:
-                self._start_model(request.CHAT, serialized, request.messages_given(messages), run_id, told)
-            except Exception as error:  # noqa: BLE001
-                guard.note("opening a model of langchain", error)
+        if not self.is_on or switch.recorder is None:
+            return
+        try:
+            run = self.runs.open(request.CHAT, run_id, self.runs.find(parent_run_id), tags, metadata)
+            if run is not None:
+                name = request.model_run_name(request.CHAT, serialized, name, invocation_params, metadata)
+                self._start_model(run, name, messages_given(messages), invocation_params, batch_size)
+        except Exception as error:  # noqa: BLE001
+            guard.note("opening a model of langchain", error)
 
     def on_llm_start(self, serialized: Any, prompts: Any, *, run_id: Any, **told: Any) -> None:
         """Open the span of the call of a model for texts."""
-        if self.is_on and switch.recorder is not None:
-            try:
-                self._start_model(request.TEXT, serialized, tree_of(prompts), run_id, told)
-            except Exception as error:  # noqa: BLE001
-                guard.note("opening a model of langchain", error)
-
-    def _start_model(self, site: Site, serialized: Any, given: Any, run_id: Any, told: dict[str, Any]) -> None:
-        metadata, params = told.get("metadata"), told.get("invocation_params")
-        parent = self.runs.find(told.get("parent_run_id"))
-        run = self.runs.open(site, run_id, parent, told.get("tags"), metadata)
-        if run is None:
+        if not self.is_on or switch.recorder is None:
             return
-        span, model = run.span, request.model_of(params, metadata)
-        name = told.get("name") or (f"{site.name} {model}" if model else None)
-        span.name = request.name_of(serialized, name, site.name)
-        span.input = snapshot = freeze([given, params, request.about_model(metadata)], request.MODEL_INPUT)
-        span.size += snapshot[3]
-        account(span, "input", snapshot)
-        run.recorder.start(span)
-        self.runs.keep(run)
-        if told.get("batch_size") in (None, 1):  # else each is entered when its turn has come
+        try:
+            metadata, params = told.get("metadata"), told.get("invocation_params")
+            parent = self.runs.find(told.get("parent_run_id"))
+            run = self.runs.open(request.TEXT, run_id, parent, told.get("tags"), metadata)
+            if run is not None:
+                name = request.model_run_name(request.TEXT, serialized, told.get("name"), params, metadata)
+                self._start_model(run, name, tree_of(prompts), params, told.get("batch_size"))
+        except Exception as error:  # noqa: BLE001
+            guard.note("opening a model of langchain", error)
+
+    def _start_model(self, run: Run, name: str, given: Any, params: Any, batch_size: Any) -> None:
+        run.span.name = name
+        self.runs.start(run, request.model_input(given, params, run.metadata))
+        if batch_size is None or batch_size == 1:  # else each is entered when its turn has come
             run.enter_here()
 
     def on_llm_new_token(self, token: Any = None, *, run_id: Any, **__: Any) -> None:
@@ -165,19 +191,27 @@ class Handler:
             except Exception as error:  # noqa: BLE001
                 guard.note("noting an event of an answer of langchain", error)
 
-    def on_llm_end(self, response: Any, *, run_id: Any, **_: Any) -> None:
+    def on_llm_end(
+        self,
+        response: Any,
+        *,
+        run_id: Any,
+        parent_run_id: Any = None,  # noqa: ARG002 - as in `on_chain_end`
+        tags: Any = None,  # noqa: ARG002
+        **_: Any,
+    ) -> None:
         """End the call of a model."""
         try:
-            run = self.runs.close(run_id)
+            run = self.runs.take(getattr(run_id, "int", run_id))
             if run is not None:
-                endings.finish(run, result_tree(fields_of(response)))
+                endings.finish(run, freeze_own(result_tree(fields_of(response))))
         except Exception as error:  # noqa: BLE001
             guard.note("ending a model of langchain", error)
 
     def on_llm_error(self, error: BaseException, *, run_id: Any, response: Any = None, **_: Any) -> None:
         """End it by what it raised; `response` is what there was of an answer."""
         try:
-            run = self.runs.close(run_id)
+            run = self.runs.take(getattr(run_id, "int", run_id))
             if run is not None:
                 tree = result_tree(fields_of(response))
                 is_told = bool(tree.get("content") or tree.get("tool_calls"))
@@ -198,8 +232,8 @@ class Handler:
             if run is None:
                 return
             run.span.reader = request.ToolReader(serialized, told.get("tool_call_id"))
-            name = request.name_of(serialized, told.get("name"), "tool")
-            self._start(run, name, input_str if inputs is None else tree_of(inputs))
+            run.span.name = request.name_of(serialized, told.get("name"), "tool")
+            self.runs.start(run, snapshot_of(input_str if inputs is None else inputs))
             note_start(run)
         except Exception as error:  # noqa: BLE001
             guard.note("opening a tool of langchain", error)
@@ -224,7 +258,8 @@ class Handler:
             if run is None:
                 return
             run.span.reader = request.RetrieverReader(metadata)
-            self._start(run, request.name_of(serialized, told.get("name"), "retriever"), tree_of(query))
+            run.span.name = request.name_of(serialized, told.get("name"), "retriever")
+            self.runs.start(run, snapshot_of(query))
             note_start(run)
             run.enter_here()
         except Exception as error:  # noqa: BLE001
@@ -233,22 +268,14 @@ class Handler:
     def on_retriever_end(self, documents: Any, *, run_id: Any, **_: Any) -> None:
         """End it."""
         try:
-            run = self.runs.close(run_id)
+            run = self.runs.take(getattr(run_id, "int", run_id))
             if run is None:
                 return
             reader: Any = run.span.reader
-            endings.finish(run, documents_tree(documents, reader.scores))
+            endings.finish(run, freeze([documents_tree(documents, reader.scores)]))
         except Exception as error:  # noqa: BLE001
             guard.note("ending a retriever of langchain", error)
 
     def on_retriever_error(self, error: BaseException, *, run_id: Any, **_: Any) -> None:
         """End it by what it raised."""
         self.on_chain_error(error, run_id=run_id)
-
-    def _start(self, run: Run, name: str, given: Any) -> None:
-        recorder, span = run.recorder, run.span
-        span.name = name
-        if given is not None:
-            span.input = recorder.freeze(span, "input", given)
-        recorder.start(span)
-        self.runs.keep(run)

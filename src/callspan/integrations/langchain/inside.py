@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from callspan.guard import guard
 from callspan.integrations.langchain import endings
-from callspan.integrations.langchain.runs import Run, Runs
+from callspan.integrations.langchain.runs import Hidden, Run, Runs
 from callspan.integrations.langchain.stream import answer_so_far
 
 Arguments = tuple[Any, ...]
@@ -38,18 +38,26 @@ class Inside:
         """Look for runs in `runs`."""
         self._runs = runs
 
-    def enter_step(self, wrapped: Callable[..., Any], _: Any, args: Arguments, kwargs: Named) -> Any:
-        """Run `_set_config_context`, which prepares the copy of a context for what a run does."""
-        result = wrapped(*args, **kwargs)
-        try:
-            config = args[0] if args else kwargs.get("config")
-            callbacks = config.get("callbacks") if type(config) is dict else None
-            run = self._runs.find(getattr(callbacks, "parent_run_id", None))  # as LangChain itself looks for it
-            if run is not None:
-                run.enter_copy()
-        except Exception as error:  # noqa: BLE001 - our fault must not become the user's
-            guard.note("entering a step of langchain", error)
-        return result
+    def enter_step(self, original: Callable[..., Any], on: list[Any]) -> Callable[..., Any]:
+        """Return what runs in place of `_set_config_context`, which prepares the copy of a context for a run's step."""
+        runs = self._runs.by_number
+
+        def set_config_context(*args: Any, **kwargs: Any) -> Any:
+            result = original(*args, **kwargs)
+            if on:
+                try:
+                    config = args[0] if args else kwargs.get("config")
+                    callbacks = config.get("callbacks") if type(config) is dict else None
+                    run_id = getattr(callbacks, "parent_run_id", None)  # as LangChain itself looks for it
+                    found = runs.get(getattr(run_id, "int", run_id))
+                    run = found.parent if isinstance(found, Hidden) else found
+                    if run is not None:
+                        run.enter_copy()
+                except Exception as error:  # noqa: BLE001 - our fault must not become the user's
+                    guard.note("entering a step of langchain", error)
+            return result
+
+        return set_config_context
 
     def generate(self, wrapped: Callable[..., Any], _: Any, args: Arguments, kwargs: Named) -> Any:
         """Call a model for one of the prompts it was given."""
@@ -60,7 +68,7 @@ class Inside:
         try:
             return wrapped(*args, **kwargs)
         finally:
-            run.leave()
+            run.leave_here()
 
     def stream(self, wrapped: Callable[..., Any], _: Any, args: Arguments, kwargs: Named) -> Any:
         """Return a model's events, of whose end LangChain does not tell where their consumer drops them."""

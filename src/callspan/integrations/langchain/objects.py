@@ -8,44 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Final, NamedTuple
 
+from callspan.guard import guard
+from callspan.model.span import Snapshot
 from callspan.recording import stored_fields
-from callspan.recording.snapshot import Texts
+from callspan.recording.snapshot import Texts, freeze, freeze_own
 
 Tree = dict[str, Any]
 
 _DEPTH: Final = 4
+_FEW: Final = 32  # entries of a dictionary
+_SHORT_TEXT: Final = 4_096
 _ITEMS: Final = 1_024  # in one list; of what is longer the copier says what it left out
 _PLAIN: Final = frozenset(map(id, [str, int, float, bool, type(None)]))
-_PLAIN_ROLES: Final = ("human", "system")  # whose messages call no tools
 _LIBRARIES: Final = ("langchain_core", "langchain", "langgraph", "langchain_classic")
 
 
 class _Shape(NamedTuple):
-    """How to tell the objects of one class: whose tree it is, and where its fields are stored."""
+    """How to tell the objects of one class: whose tree it is, and how its stored fields are read."""
 
     tell: Callable[[Tree, int], Any]
-    dictionary: Any  # the descriptor of `__dict__`, None where there is none
-    slots: tuple[tuple[str, Any], ...]
-
-    def fields(self, value: Any) -> Tree:
-        """Return the stored fields of an object; they are its own, so nobody may write to them."""
-        stored: Any = self.dictionary.__get__(value) if self.dictionary is not None else {}
-        if not self.slots:
-            return stored  # type: ignore[no-any-return]
-        stored = {**stored}
-        for name, slot in self.slots:
-            with suppress(AttributeError):  # never set
-                stored[name] = slot.__get__(value)
-        return stored  # type: ignore[no-any-return]
+    fields: Callable[[Any], Tree]  # they are the object's own, so nobody may write to them
 
 
 def _shape_of(kind: type) -> _Shape | None:
     """Return how to tell one of LangChain's classes, or one that inherits from it, by name; None for all others."""
     mro = stored_fields.mro_of(kind)
+    if kind.__module__ == _TEXT_MODULE and kind.__name__ == "TextAccessor" and mro[1] is str:
+        return _TEXT
     for ancestor in mro:
         module = ancestor.__module__
         known = _TELLERS.get(ancestor.__name__)
@@ -53,17 +46,41 @@ def _shape_of(kind: type) -> _Shape | None:
             tell, names = known
             slots = [(name, stored_fields.class_value(mro, name)) for name in names]
             stored = tuple((name, slot) for name, slot in slots if type(slot) is MemberDescriptorType)
-            return _Shape(tell, dictionary_of(kind), stored)
+            return _Shape(tell, partial(_slots_of, reader_of(kind), stored) if stored else reader_of(kind))
     return None
 
 
-def _dictionary_of(kind: type) -> Any:
-    """Return the descriptor that the interpreter made for `__dict__`; None where there is none, or code instead."""
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _text_of(value: Any, _: int) -> str:
+    return str.__str__(value)
+
+
+_TEXT: Final = _Shape(_text_of, _itself)  # of a message's text that can be called, too: a subclass of str, and no more
+_TEXT_MODULE: Final = "langchain_core.messages.base"
+
+
+def _slots_of(read: Callable[[Any], Tree], slots: tuple[tuple[str, Any], ...], value: Any) -> Tree:
+    stored = {**read(value)}
+    for name, slot in slots:
+        with suppress(AttributeError):  # never set
+            stored[name] = slot.__get__(value)
+    return stored
+
+
+def _reader_of(kind: type) -> Callable[[Any], Tree]:
+    """Return what reads `__dict__`: the interpreter's own descriptor; where there is none, or code instead, nothing."""
     found: Any = stored_fields.class_value(stored_fields.mro_of(kind), "__dict__")
-    return found if type(found) is GetSetDescriptorType else None
+    return found.__get__ if type(found) is GetSetDescriptorType else _nothing_of
 
 
-dictionary_of: Final[Callable[[Any], Any]] = lru_cache(maxsize=512)(_dictionary_of)
+def _nothing_of(_: Any) -> Tree:
+    return {}
+
+
+reader_of: Final[Callable[[Any], Callable[[Any], Tree]]] = lru_cache(maxsize=512)(_reader_of)
 shape_of: Final[Callable[[Any], _Shape | None]] = lru_cache(maxsize=512)(_shape_of)
 
 
@@ -78,31 +95,55 @@ def tree_of(value: Any, depth: int = 0) -> Any:
     if kind is dict:
         if depth >= _DEPTH or len(value) > _ITEMS:
             return value
-        items = value.copy()
-        for key, item in items.items():
+        items: Tree | None = None
+        for key, item in [*value.items()]:
             if id(type(item)) not in _PLAIN:
-                items[key] = tree_of(item, depth + 1)
-        return items
+                told = tree_of(item, depth + 1)
+                if told is not item:
+                    if items is None:
+                        items = {**value}
+                    items[key] = told
+        return value if items is None else items
     if kind is list or kind is tuple:
         if depth >= _DEPTH or len(value) > _ITEMS or not value or type(value[0]) is float:
             return value
         return [item if id(type(item)) in _PLAIN else tree_of(item, depth + 1) for item in [*value]]
-    if kind.__name__ == "TextAccessor" and issubclass(kind, str):  # the text of a message, which can be called too
-        return str.__str__(value)
     shape = shape_of(kind)
     return value if shape is None else shape.tell(shape.fields(value), depth)
 
 
+def snapshot_of(value: Any) -> Snapshot | None:
+    """Return a private copy of what a run was given or gave back; None where that cannot be had. Never raises."""
+    try:
+        kind = type(value)
+        if kind is str:
+            return freeze([value])
+        if kind is dict:
+            if len(value) <= _FEW and _PLAIN.issuperset(map(id, map(type, value.values()))):
+                return freeze_own(value.copy())
+            return freeze([tree_of(value)])
+        shape = shape_of(kind)
+        if shape is None:
+            return freeze([tree_of(value)])
+        if shape is _TEXT and len(value) <= _SHORT_TEXT:
+            return [value], None, None, str.__sizeof__(value), 0, None
+        tree = shape.tell(shape.fields(value), 0)
+        return freeze_own(tree) if type(tree) is dict or type(tree) is Texts else freeze([tree])
+    except Exception as error:  # noqa: BLE001 - our fault must not become the user's
+        guard.note("freezing a value of langchain", error)
+        return None
+
+
 def fields_of(value: Any) -> Tree:
     """Return the stored fields of one of LangChain's objects; empty for what has none. Nobody may write to them."""
-    descriptor = dictionary_of(type(value))
-    return descriptor.__get__(value) if descriptor is not None else {}
+    return reader_of(type(value))(value)
 
 
 def message_tree(stored: Tree, _: int = 0) -> Tree:
     """Return what a message says."""
     found = stored.get
-    tree: Tree = {"type": found("type"), "content": found("content")}
+    kind = found("type")
+    tree: Tree = {"type": kind, "content": found("content")}
     if found("name"):
         tree["name"] = stored["name"]
     more = found("additional_kwargs")
@@ -110,14 +151,22 @@ def message_tree(stored: Tree, _: int = 0) -> Tree:
         for name in ("reasoning_content", "refusal", "audio"):
             if more.get(name):
                 tree[name] = more[name]
-    if tree["type"] in _PLAIN_ROLES:
+    if kind == "human" or kind == "system":  # noqa: PLR1714 - twice as fast, and these call no tools
         return tree
-    for name in ("tool_calls", "tool_call_id", "role"):
-        if found(name):
-            tree[name] = stored[name]
+    if found("tool_calls"):
+        tree["tool_calls"] = stored["tool_calls"]
+    if found("tool_call_id"):
+        tree["tool_call_id"] = stored["tool_call_id"]
+    if found("role"):
+        tree["role"] = stored["role"]
     if found("status") == "error":
         tree["status"] = "error"
     return tree
+
+
+def messages_given(messages: Any) -> Any:
+    """Return what a chat model was given: the messages of its one prompt."""
+    return messages_tree(messages[0]) if type(messages) is list and messages else []
 
 
 def messages_tree(messages: list[Any]) -> Any:
@@ -125,12 +174,18 @@ def messages_tree(messages: list[Any]) -> Any:
     rows: list[Tree] = []
     size = 0
     for message in [*messages]:
-        stored = fields_of(message).get
-        kind, content, more = stored("type"), stored("content"), stored("additional_kwargs")
-        if kind not in _PLAIN_ROLES or type(content) is not str or stored("name") or more:
+        stored = reader_of(type(message))(message).get
+        kind, content = stored("type"), stored("content")
+        if (
+            (kind == "human" or kind == "system")  # noqa: PLR1714
+            and type(content) is str
+            and not stored("name")
+            and not stored("additional_kwargs")
+        ):
+            rows.append({"type": kind, "content": content})
+            size += len(content)
+        else:
             return [message_tree(fields_of(one)) for one in [*messages]]
-        rows.append({"type": kind, "content": content})
-        size += len(content)
     return Texts(rows, size)
 
 

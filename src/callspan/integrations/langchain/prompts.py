@@ -12,12 +12,13 @@ from typing import Any, Final, NamedTuple
 from callspan.capture.switch import switch
 from callspan.guard import guard
 from callspan.integrations.langchain.objects import Tree, fields_of, tree_of
-from callspan.integrations.langchain.runs import innermost_span
+from callspan.integrations.langchain.runs import RUN_KEY
 from callspan.model.facts import Facts, PromptUse
 from callspan.model.messages import read_message, texts_of
 from callspan.model.prompt import recent_texts, remember
 from callspan.model.span import Snapshot, Span
 from callspan.recording.opening import value_of
+from callspan.recording.otel import get_context
 from callspan.recording.snapshot import freeze
 
 _ROLES: Final = {
@@ -76,27 +77,20 @@ class Template(NamedTuple):
 # -- in the worker -----------------------------------------------------------------------------------------------------
 
 
-class PromptReader:
-    """Reads the run of a template. `serialized` is LangChain's own dump of it, which nobody changes."""
+def read_prompt(serialized: Any, metadata: Any, span: Span, facts: Facts) -> None:
+    """Read the run of a template: the template, its variables and the result, and remember the texts.
 
-    __slots__ = ("_metadata", "_serialized")
-
-    def __init__(self, serialized: Any, metadata: Any) -> None:
-        """Keep the dump, and the metadata, which tells of prompts from the hub."""
-        self._serialized = serialized
-        self._metadata = metadata
-
-    def __call__(self, span: Span, facts: Facts) -> None:
-        """Read template, variables and result, and remember the texts."""
-        template = read_serialized(self._serialized)
-        if template is None:
-            return
-        name, version = _named(self._metadata, span.name, self._serialized)
-        values = template.values(facts.input)
-        texts = _texts_of(template, facts.output, values)
-        rendered = [remember(text, template.text, values, name, version) for text in texts]
-        version = rendered[0].version if rendered else version
-        facts.prompts.append(PromptUse(template.text, values, name, version))
+    `serialized` is LangChain's own dump of it, which nobody changes; the metadata tells of prompts from the hub.
+    """
+    template = read_serialized(serialized)
+    if template is None:
+        return
+    name, version = _named(metadata, span.name, serialized)
+    values = template.values(facts.input)
+    texts = _texts_of(template, facts.output, values)
+    rendered = [remember(text, template.text, values, name, version) for text in texts]
+    version = rendered[0].version if rendered else version
+    facts.prompts.append(PromptUse(template.text, values, name, version))
 
 
 def read_serialized(serialized: Any) -> Template | None:
@@ -173,7 +167,8 @@ def _texts_of(template: Template, output: Any, values: Tree) -> list[str]:
 def format_text(wrapped: Callable[..., Any], template: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Run `format` or `format_messages`, of which LangChain tells nobody, and note what came of it."""
     result = wrapped(*args, **kwargs)
-    _note(template, kwargs, result)
+    if switch.recorder is not None and not _is_told():
+        _note(template, kwargs, result)
     return result
 
 
@@ -182,17 +177,19 @@ async def format_later(
 ) -> Any:
     """Run `aformat_messages`, as `format_text`."""
     result = await wrapped(*args, **kwargs)
-    _note(template, kwargs, result)
+    if switch.recorder is not None and not _is_told():
+        _note(template, kwargs, result)
     return result
 
 
+def _is_told() -> bool:
+    """Return whether this happens in the run of a template, which tells all of it."""
+    inside: Any = get_context().get(RUN_KEY)
+    return inside is not None and inside.component == "prompt" and not inside.end_ns
+
+
 def _note(template: Any, given: dict[str, Any], result: Any) -> None:
-    if switch.recorder is None:
-        return
     try:
-        inside = innermost_span()
-        if inside is not None and inside.component == "prompt":
-            return  # the run tells all of it
         values, texts = freeze([tree_of(given)]), freeze([tree_of(result)])
         recent_texts.defer(lambda: _remember_later(template, values, texts))
     except Exception as error:  # noqa: BLE001 - our fault must not become the user's

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from callspan.integrations.langchain.objects import Tree, messages_tree
+from callspan.guard import guard
+from callspan.integrations.langchain.objects import Tree
 from callspan.integrations.langchain.response import read_answer, read_documents_found
 from callspan.model.facts import MISSING, Facts, ToolFacts
 from callspan.model.messages import parse_json, read_messages, text_message
-from callspan.model.span import Span
+from callspan.model.span import Snapshot, Span
 from callspan.recording.results import PARAMETERS, recognise_prompts
 from callspan.recording.sites import Site
+from callspan.recording.snapshot import freeze
 
 # Providers by LangChain's names, where the GenAI conventions have another.
 PROVIDERS: Final[dict[str, str]] = {
@@ -48,8 +50,8 @@ def name_of(serialized: Any, name: Any, fallback: str) -> str:
     return fallback
 
 
-def chain_site(name: str, run_type: Any, tags: Any, metadata: Any, around: Any) -> Site:
-    """Return what a chain is: `around` is the metadata of the run that started it, if any.
+def chain_site(name: str, run_type: Any, tags: Any, metadata: Any, parent: Any) -> Site:
+    """Return what a chain is: `parent` is the run that started it, if any.
 
     An agent says so in LangChain's own metadata, never in its name.
     """
@@ -69,15 +71,19 @@ def chain_site(name: str, run_type: Any, tags: Any, metadata: Any, around: Any) 
             word = STEP
     if word is NODE:
         return NODE
-    if metadata:
-        agent = metadata.get("lc_agent_name")
-        if type(agent) is str and agent == name:
-            return AGENT
-        if metadata.get("ls_integration") == "langchain_create_agent" and not (
-            around and around.get("ls_integration") == "langchain_create_agent"
-        ):
-            return AGENT
+    if metadata and _is_agent(name, metadata, parent):
+        return AGENT
     return word or CHAIN
+
+
+def _is_agent(name: str, metadata: Any, parent: Any) -> bool:
+    agent = metadata.get("lc_agent_name")
+    if type(agent) is str and agent == name:
+        return True
+    if metadata.get("ls_integration") != "langchain_create_agent":
+        return False
+    around = getattr(parent, "metadata", None)  # what is not recorded has none
+    return not (around and around.get("ls_integration") == "langchain_create_agent")
 
 
 def node_attributes(metadata: Tree) -> Tree | None:
@@ -91,23 +97,29 @@ def is_deferred(inputs: Any) -> bool:
     return type(inputs) is dict and len(inputs) == 1 and type(inputs.get("input")) is str and inputs == _DEFERRED
 
 
-def messages_given(messages: Any) -> Any:
-    """Return what a chat model was given: the messages of its one prompt."""
-    return messages_tree(messages[0] if type(messages) is list and messages else [])
+def model_input(given: Any, params: Any, metadata: Any) -> Snapshot | None:
+    """Return a private copy of what a model was given, and of what LangChain says of it, whoever made it."""
+    about = None
+    if metadata:
+        told = metadata.get
+        about = {name: value for name in _ABOUT if (value := told(name)) is not None}
+    try:
+        return freeze([given, params, about], MODEL_INPUT)
+    except Exception as error:  # noqa: BLE001 - our fault must not become the user's
+        guard.note("freezing what a model of langchain was given", error)
+        return None
 
 
-def about_model(metadata: Any) -> Tree | None:
-    """Return what LangChain says of a model, whoever made it."""
-    return {name: metadata[name] for name in _ABOUT if metadata.get(name) is not None} if metadata else None
-
-
-def model_of(params: Any, metadata: Any) -> str | None:
-    """Return the name of the model that a run asks."""
-    for tree, names in ((metadata, ("ls_model_name",)), (params, ("model", "model_name"))):
-        for name in names if type(tree) is dict else ():
-            if type(tree.get(name)) is str:
-                return str(tree[name])
-    return None
+def model_run_name(site: Site, serialized: Any, name: Any, params: Any, metadata: Any) -> str:
+    """Return what the run of a model is called: what the user has named it, or by the model that it asks."""
+    if type(name) is str and name:
+        return name
+    model = metadata.get("ls_model_name") if metadata else None
+    if type(model) is not str and type(params) is dict:
+        model = params.get("model")
+        if type(model) is not str:
+            model = params.get("model_name")
+    return f"{site.name} {model}" if type(model) is str and model else name_of(serialized, None, site.name)
 
 
 # -- in the worker -----------------------------------------------------------------------------------------------------

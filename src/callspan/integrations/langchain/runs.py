@@ -14,9 +14,9 @@ from callspan.capture.call import Call
 from callspan.capture.switch import switch
 from callspan.guard import guard
 from callspan.integrations.langchain.objects import tree_of
-from callspan.model.span import InertSpan, Span
+from callspan.model.span import InertSpan, Snapshot, Span
 from callspan.recording.otel import SCOPE_KEY, SPAN_KEY, Context, get_context, hollow, set_context
-from callspan.recording.recorder import Recorder
+from callspan.recording.recorder import Recorder, account
 from callspan.recording.scope import EMPTY_SCOPE, Scope
 from callspan.recording.sites import Site
 from callspan.recording.snapshot import freeze
@@ -30,6 +30,11 @@ _OWN: Final = (SPAN_KEY, SCOPE_KEY, RUN_KEY)
 _CONVERSATION: Final = ("conversation_id", "session_id", "thread_id")
 _PLUMBING: Final = ("ls_", "lc_", "langgraph_", "checkpoint_", "__")  # beginnings of metadata that LangChain adds
 _MACHINE_TAGS: Final = ("seq:", "graph:", "map:", "condition:", "branch:", "langsmith:")
+_USUAL: Final = frozenset(  # what LangChain adds most often: looking it up takes a fifth of looking at its beginning
+    {"ls_provider", "ls_model_name", "ls_model_type", "ls_temperature", "ls_max_tokens", "ls_stop", "ls_integration"}
+    | {"langgraph_step", "langgraph_node", "langgraph_triggers", "langgraph_path", "langgraph_checkpoint_ns"}
+    | {"checkpoint_ns", "lc_versions"}
+)
 
 
 class Run(Call):
@@ -62,6 +67,11 @@ class Run(Call):
         """Make the span current in a copy of the context in which the run began; the copy is thrown away."""
         current = get_context()
         set_context(self._own if current is self._outer else merged(current, self._own))
+
+    def tell_input(self, inputs: Any) -> None:
+        """Take what a stream was given, of which it tells only at its end."""
+        if self.span.input is None:
+            self.span.set_input(tree_of(inputs))
 
     def elapsed_ns(self) -> int:
         """Return how long the run has lasted."""
@@ -112,17 +122,17 @@ class Runs:
     def __init__(self, limit: int = OPEN_RUNS) -> None:
         """Start with none."""
         self._limit = limit
-        self._open: dict[Any, Run | Unrecorded | Hidden] = {}
+        self.by_number: dict[Any, Run | Unrecorded | Hidden] = {}
 
     def __len__(self) -> int:
         """Return how many runs are open."""
-        return len(self._open)
+        return len(self.by_number)
 
     def find(self, run_id: Any) -> Run | Unrecorded | None:
         """Return an open run, that of the parent for a hidden one; None for no ID, too."""
         if run_id is None:
             return None
-        found = self._open.get(getattr(run_id, "int", run_id))
+        found = self.by_number.get(getattr(run_id, "int", run_id))
         return found.parent if isinstance(found, Hidden) else found
 
     def hide(self, run_id: Any, parent: Run | Unrecorded | None) -> None:
@@ -137,55 +147,51 @@ class Runs:
         tags: list[str] | None,
         metadata: dict[str, Any] | None,
     ) -> Run | None:
-        """Open a run, neither started nor current, nor found before `keep`; None where it is not recorded."""
+        """Open a run, neither started nor current, nor found before `start`; None where it is not recorded."""
         recorder = switch.recorder
         if recorder is None:
             return None
         identity = getattr(run_id, "int", run_id)
-        if isinstance(parent, Unrecorded):
-            self._put(identity, parent)
-            return None
         outer = here = get_context()
-        if parent is not None and here.get(RUN_KEY) is not parent.span:
-            outer = merged(here, parent.own)
-        if tags or metadata:
+        if parent is not None:
+            if type(parent) is not Run:
+                self._put(identity, parent)
+                return None
+            if here is not parent._own and here.get(RUN_KEY) is not parent.span:  # noqa: SLF001 - one of our own
+                outer = merged(here, parent._own)  # noqa: SLF001
+        if metadata or (tags and not _is_step(tags)):
             outer = told(outer, tags, metadata, parent)
-        opened = recorder.open(site, outer)
+        opened = recorder.open(site, outer, RUN_KEY)
         if opened is None or type(opened[0]) is InertSpan:
             self._put(identity, Unrecorded(None if opened is None else opened[1]))
             return None
-        span, own, _ = opened
-        dict.__setitem__(own, RUN_KEY, span)  # our own context, that nobody has seen yet
         run = Run.__new__(Run)
-        run._recorder, run.span, run._own, run._outer = recorder, span, own, here  # noqa: SLF001 - its constructor
+        run.span, run._own, _ = opened  # noqa: SLF001 - its constructor
+        run._recorder, run._outer = recorder, here  # noqa: SLF001
         run.identity, run.parent_run, run.metadata = identity, parent, metadata
         run.below = run.pieces = None
         run.is_by_events = run.is_entered = False
         run.room = 0
         return run
 
-    def keep(self, run: Run) -> None:
-        """Keep a run that has started, until it is closed."""
-        parent = run.parent_run
+    def start(self, run: Run, given: Snapshot | None = None) -> None:
+        """Start a run with what it was given, and keep it until it is taken out."""
+        span, parent = run.span, run.parent_run
+        if given is not None:
+            span.input = given
+            span.size += given[3]
+            if given[4] or given[5]:
+                account(span, "input", given)
+        run._recorder.start(span)  # noqa: SLF001 - one of our own
         if parent is not None:
             if parent.below is None:
                 parent.below = {}
             parent.below[run.identity] = run
         self._put(run.identity, run)
 
-    def close(self, run_id: Any, inputs: Any = ABSENT) -> Run | None:
-        """Take out a run that ends; None where it is not recorded, or has ended already.
-
-        The `inputs` are those of a stream, which tells them only now.
-        """
-        run = self.take(getattr(run_id, "int", run_id))
-        if inputs is not ABSENT and run is not None and run.span.input is None:
-            run.span.set_input(tree_of(inputs))
-        return run
-
     def take(self, identity: Any) -> Run | None:
-        """Take out a run by the identity it has here."""
-        run = self._open.pop(identity, None)
+        """Take out a run by the number of its ID; None where it is not recorded, or has ended already."""
+        run = self.by_number.pop(identity, None)
         if type(run) is not Run:
             return None
         parent = run.parent_run
@@ -195,13 +201,17 @@ class Runs:
 
     def spans(self) -> list[Span]:
         """Return the spans of all open runs, the oldest first."""
-        return [run.span for run in [*self._open.values()] if type(run) is Run]
+        return [run.span for run in [*self.by_number.values()] if type(run) is Run]
 
     def _put(self, identity: Any, run: Run | Unrecorded | Hidden) -> None:
-        self._open[identity] = run
-        while len(self._open) > self._limit:
+        self.by_number[identity] = run
+        if len(self.by_number) > self._limit:
+            self._evict()
+
+    def _evict(self) -> None:
+        while len(self.by_number) > self._limit:
             try:
-                oldest = self.take(next(iter(self._open)))
+                oldest = self.take(next(iter(self.by_number)))
             except (StopIteration, RuntimeError):  # another thread adds or evicts at this moment: it sees to the rest
                 return
             if oldest is not None:
@@ -242,13 +252,22 @@ def told(outer: Context, tags: list[str] | None, metadata: dict[str, Any] | None
     return outer if scope is before else Context({**outer, SCOPE_KEY: scope})
 
 
-def _news_in(metadata: dict[str, Any], known: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what is the user's in a run's metadata, and was not told of its parent."""
-    return {
-        key: value
-        for key, value in metadata.items()
-        if type(key) is str and not key.startswith(_PLUMBING) and (known is None or known.get(key, known) is not value)
-    }
+def _is_step(tags: list[str]) -> bool:
+    """Return whether all that the tags say is which step of a sequence a run is."""
+    return len(tags) == 1 and type(tags[0]) is str and tags[0].startswith("seq:step:")
+
+
+def _news_in(metadata: dict[str, Any], known: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return what is the user's in a run's metadata, and was not told of its parent; None where that is nothing."""
+    news = None
+    for key, value in metadata.items():
+        if type(key) is not str or key in _USUAL or key.startswith(_PLUMBING):
+            continue
+        if known is None or known.get(key, known) is not value:
+            if news is None:
+                news = {}
+            news[key] = value
+    return news
 
 
 def _conversed(scope: Scope, metadata: dict[str, Any]) -> Scope:
