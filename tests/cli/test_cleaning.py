@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from callspan.cli.cleaning import cleaner
+from callspan.cli.cleaning import Cleaner
 from callspan.datasets.examples import Example
 from spans import text
 
@@ -29,11 +29,11 @@ def test_many_at_once():
     examples = [example(text("user", "Hi")), example(text("user", SECRET), text("user", "Köln " + SECRET)), example()]
     examples[0].system_instructions = [{"type": "text", "content": SECRET}]
     examples[2].output_messages = [{**text("assistant", SECRET), "finish_reason": "stop"}]
-    assert cleaner()(examples) == 4
+    assert Cleaner().examples(examples) == 4
     assert examples[0].system_instructions == [{"type": "text", "content": CLEANED}]
     assert said(examples[1]) == [CLEANED, "Köln " + CLEANED]
     assert examples[2].output_messages == [{**text("assistant", CLEANED), "finish_reason": "stop"}]
-    assert cleaner()([]) == 0
+    assert Cleaner().examples([]) == 0
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_many_at_once():
 )
 def test_what_is_no_plain_text_is_cleaned_as_a_whole(odd):
     examples = [example(text("user", SECRET)), example(**copy.deepcopy(odd))]
-    assert cleaner()(examples) == 2
+    assert Cleaner().examples(examples) == 2
     assert said(examples[0]) == [CLEANED]
     assert "hunter2" in repr(odd)
     assert "hunter2" not in repr(examples[1])
@@ -66,8 +66,8 @@ def test_what_is_no_plain_text_is_cleaned_as_a_whole(odd):
 def test_media_in_a_text_are_replaced_as_in_a_span_alone():
     together = [example(text("user", "Hi")), example(text("user", f"See {IMAGE}")), example(text("user", SECRET))]
     alone = copy.deepcopy(together)
-    assert cleaner()(together) == 1
-    assert sum(cleaner()([one]) for one in alone) == 1
+    assert Cleaner().examples(together) == 1
+    assert sum(Cleaner().examples([one]) for one in alone) == 1
     assert together == alone
     assert said(together[1])[0].startswith("See <image/png, 270 bytes, sha256 of base64 ")
     assert said(together[2]) == [CLEANED]
@@ -75,6 +75,6 @@ def test_media_in_a_text_are_replaced_as_in_a_span_alone():
 
 def test_other_kinds():
     examples = [example(kind="tool", input={"password": "hunter2"}), example(text("user", SECRET), kind="agent")]
-    assert cleaner()(examples) == 2
+    assert Cleaner().examples(examples) == 2
     assert examples[0].input == {"password": "[redacted]"}
     assert said(examples[1]) == [CLEANED]

@@ -7,11 +7,9 @@ from typing import Any, Final
 
 from callspan.datasets.chat import ROLES
 from callspan.datasets.examples import Example
-from callspan.datasets.making import Clean
 from callspan.model.facts import MISSING, Facts
 from callspan.model.finished import finished_span
 from callspan.model.kinds import kind_of
-from callspan.model.span import Span
 from callspan.pipeline.redaction.gate import Gate
 
 Tree = dict[str, Any]
@@ -25,12 +23,20 @@ _PLAIN: Final = frozenset(("role", "parts", "finish_reason"))
 _REASONS: Final = (None, "stop", "length", "tool_call", "content_filter")
 
 
-def cleaner() -> Clean:
-    """Return what takes secrets out of examples, by the default rules."""
-    gate = Gate(capture_content=True)
-    span = finished_span("chain", "", Facts())  # one for all: an example has nothing but contents
+class Cleaner:
+    """Takes secrets out of what examples are made of, by the default rules: a `callspan.datasets.making.Clean`."""
 
-    def clean(examples: Sequence[Example]) -> int:
+    def __init__(self) -> None:
+        """Take the default rules."""
+        self._gate = Gate(capture_content=True)
+        self._span = finished_span("chain", "", Facts())  # one for all: an example has nothing but contents
+
+    def texts(self, messages: Sequence[Tree], key: str) -> int | None:
+        """Clean the text that each message has under `key`; None, and nothing is done, where one may hold media."""
+        return self._gate.clean_texts(messages, key, "llm")
+
+    def examples(self, examples: Sequence[Example]) -> int:
+        """Clean examples, those of nothing but texts all at once."""
         parts: list[Tree] = []
         others = []
         for example in examples:
@@ -39,12 +45,23 @@ def cleaner() -> Clean:
                 others.append(example)
             else:
                 parts += own
-        count = gate.clean_texts(parts, "content", "llm")
+        count = self.texts(parts, "content")
         if count is None:
-            count, others = 0, [*examples]
-        return count + sum(_clean_one(example, gate, span) for example in others)
+            return sum(map(self._clean_one, examples))
+        return count + sum(map(self._clean_one, others))
 
-    return clean
+    def _clean_one(self, example: Example) -> int:
+        span = self._span
+        facts = span.facts = Facts()
+        span.kind = kind_of(example.kind, None)[0]
+        for field in _CONTENTS:
+            value = getattr(example, field)
+            setattr(facts, field, MISSING if value is None and field in ("input", "output") else value)
+        self._gate.clean(span)
+        for field in _CONTENTS:
+            value = getattr(facts, field)
+            setattr(example, field, None if value is MISSING else value)
+        return int(facts.redacted_count)
 
 
 def _texts_of(example: Example) -> list[Tree] | None:
@@ -69,16 +86,3 @@ def _texts_of(example: Example) -> list[Tree] | None:
         if type(part.get("content")) is not str:
             return None
     return parts
-
-
-def _clean_one(example: Example, gate: Gate, span: Span) -> int:
-    facts = span.facts = Facts()
-    span.kind = kind_of(example.kind, None)[0]
-    for field in _CONTENTS:
-        value = getattr(example, field)
-        setattr(facts, field, MISSING if value is None and field in ("input", "output") else value)
-    gate.clean(span)
-    for field in _CONTENTS:
-        value = getattr(facts, field)
-        setattr(example, field, None if value is MISSING else value)
-    return int(facts.redacted_count)

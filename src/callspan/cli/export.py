@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     from callspan.reading.tables import import_arrow  # noqa: PLC0415
 
     import_arrow()
-    from callspan.cli.cleaning import cleaner  # noqa: PLC0415 - an extra
+    from callspan.cli.cleaning import Cleaner  # noqa: PLC0415 - an extra
     from callspan.cli.export_workers import CALLS_AT_ONCE, make_all  # noqa: PLC0415
     from callspan.datasets.writing import write_dataset  # noqa: PLC0415
 
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         question, given = selection.question()
         total = database.count(question, given)
         calls = database.columns(question, CALLS_AT_ONCE, **given)
-        with closing(make_all(calls, total, arguments.format, cleaner(), arguments.processes)) as made:
+        with closing(make_all(calls, total, arguments.format, Cleaner(), arguments.processes)) as made:
             card = write_dataset(_watched(made, total), arguments.format, arguments.output, split=arguments.split)
     told = {"format": arguments.format, "made_of": arguments.paths, "chosen_by": wishes_of(arguments), "calls": total}
     Path(f"{arguments.output}.card.json").write_text(card.as_json(told), encoding="utf-8", errors="replace")

@@ -11,7 +11,7 @@ import signal
 import sys
 from typing import IO, Any
 
-from callspan.cli.cleaning import cleaner
+from callspan.cli.cleaning import Cleaner
 from callspan.datasets.making import make
 
 
@@ -32,7 +32,7 @@ def receive(stream: IO[bytes]) -> Any:
 def main(form: str) -> None:
     """Make what is asked for until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this ends it
-    clean = cleaner()
+    clean = Cleaner()
     gc.disable()  # in the middle of a frame it would walk calls that are all alive, again and again
     gc.freeze()
     while True:

@@ -27,8 +27,7 @@ def chat_line(example: Example) -> Tree:
     tools = [_tool(tool) for tool in example.tool_definitions or ()]
     if tools:
         line["tools"] = tools
-    check(line)
-    return line
+    return check(line)
 
 
 def question(example: Example) -> list[Tree]:
@@ -38,8 +37,11 @@ def question(example: Example) -> list[Tree]:
     return [*system, *(line for message in example.input_messages or () for line in _messages(message))]
 
 
-def check(line: Tree) -> None:
-    """Hold a line to the rules of the format: roles, tool calls with their answers, an assistant at the end."""
+def check(line: Tree) -> Tree:
+    """Hold a line to the rules of the format: roles, tool calls with their answers, an assistant at the end.
+
+    Returns the line; raises `Refused`.
+    """
     messages = line["messages"]
     if not any(message["role"] == "user" for message in messages):
         raise Refused("no message of a user")
@@ -68,6 +70,7 @@ def check(line: Tree) -> None:
         raise Refused("the last message is not the assistant's")
     if called and called - {tool["function"]["name"] for tool in line.get("tools", ())}:
         raise Refused("call of a tool that was not offered")
+    return line
 
 
 def _answer(messages: list[Tree] | None) -> Tree:

@@ -14,7 +14,8 @@ from callspan.reading.parse import sorted_json
 from callspan.reading.texts import whole
 
 Tree = dict[str, Any]
-_BESIDES: Final = frozenset((*names.KIND, *names.OPERATION, *names.COMPONENT, *names.CHUNKS))
+BESIDES: Final = frozenset((*names.KIND, *names.OPERATION, *names.COMPONENT, *names.CHUNKS))
+"""Attributes that are no contents, but tell how to read them."""
 
 
 @dataclass(slots=True)
@@ -51,7 +52,7 @@ class Example:
 
 def is_looked_at(name: str) -> bool:
     """Return whether `Example.of` looks at an attribute."""
-    return name in _BESIDES or is_essential(name)
+    return name in BESIDES or is_essential(name)
 
 
 def digest_of(tree: Any) -> bytes:

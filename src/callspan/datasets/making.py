@@ -9,24 +9,23 @@ import csv
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
-from callspan.datasets.chat import Refused, chat_line
+from callspan.datasets.chat import Refused, chat_line, check
 from callspan.datasets.evaluation_rows import COLUMNS, FACTS, evaluation_row
 from callspan.datasets.examples import Example, digest_of, is_looked_at
+from callspan.datasets.plain_chats import plain_messages
 from callspan.reading.load import Place
+from callspan.reading.otlp import LeanSpan
 from callspan.reading.parse import written_json
 from callspan.reading.rows import Placed, lean_spans_of
 
 Tree = dict[str, Any]
 Calls = dict[str, Sequence[Any]]
 """Calls by the columns of `Selection.question`, in its order."""
-Clean = Callable[[Sequence[Example]], int]
-"""Takes secrets out of examples, in place, and returns how many."""
-
 FORMATS: Final = ("openai-chat", "preference", "csv", "jsonl", "parquet")
 PLACES: Final = ("file", "line_offset", "line_number", "trace_id", "span_id")
 _CHAT: Final = ("openai-chat", "preference")
@@ -35,6 +34,16 @@ _IDENTITY: Final = frozenset(
     ("trace_id", "span_id", "conversation_id", "step", "feedback", "score", "label", "comment")
 )
 _AT_ONCE: Final = 32  # few enough that what was read is still near when it is written
+
+
+class Clean(Protocol):
+    """Takes secrets out of what examples are made of, in place, and returns how many."""
+
+    def examples(self, examples: Sequence[Example]) -> int:
+        """Clean examples."""
+
+    def texts(self, messages: Sequence[Tree], key: str) -> int | None:
+        """Clean the text that each message has under `key`; None, and nothing is done, where that may not be all."""
 
 
 class Made(NamedTuple):
@@ -63,39 +72,73 @@ def make(calls: Calls, form: str, clean: Clean) -> Made:
         Placed(Place(files[file], offset, number), trace_id, span_id)
         for file, offset, number, trace_id, span_id in zip(*(calls[name] for name in PLACES), strict=True)
     ]
-    facts = zip(*(calls[name] for name in FACTS), strict=True) if form not in _CHAT else None
     spans = lean_spans_of(placed, is_looked_at)
-    contents: list[Any] = []
-    digests: list[bytes] = []
-    redacted, refused = 0, Counter[str]()
-    for _ in range(0, len(placed), _AT_ONCE):
-        examples = [span and Example.of(span) for span in islice(spans, _AT_ONCE)]
-        redacted += clean([example for example in examples if example])
-        for example in examples:
-            told = next(facts) if facts is not None else ()
-            content, digest = None, b""
+    maker = _Maker(form, clean)
+    for start in range(0, len(placed), _AT_ONCE):
+        some = [*islice(spans, _AT_ONCE)]
+        if form in _CHAT:
+            maker.make_chats(some)
+        else:
+            maker.make_rows(some, [calls[name][start : start + _AT_ONCE] for name in FACTS])
+    return Made(maker.contents, maker.digests, maker.redacted, dict(maker.refused))
+
+
+class _Maker:
+    """Makes some calls after the other, and collects what was made."""
+
+    def __init__(self, form: str, clean: Clean) -> None:
+        self._form = form
+        self._clean = clean
+        self.contents: list[Any] = []
+        self.digests: list[bytes] = []
+        self.redacted = 0
+        self.refused: Counter[str] = Counter()
+
+    def make_chats(self, spans: Sequence[LeanSpan | None]) -> None:
+        """Make lines for chat models, of plain chats without examples in between."""
+        chats = [None if span is None else plain_messages(span.attributes) for span in spans]
+        count = self._clean.texts([message for chat in chats if chat for message in chat], "content")
+        if count is None:
+            chats = [None] * len(spans)
+        self.redacted += count or 0
+        examples = iter(self._examples([span for span, chat in zip(spans, chats, strict=True) if chat is None]))
+        for chat in chats:
+            example = next(examples) if chat is None else None
+            try:
+                if chat is not None:
+                    line: Tree | None = check({"messages": chat})
+                else:
+                    line = None if example is None else chat_line(example)
+            except Refused as reason:
+                self.refused[str(reason)] += 1
+                line = None
+            self._add(line)
+
+    def make_rows(self, spans: Sequence[LeanSpan | None], facts: Sequence[Sequence[Any]]) -> None:
+        """Make rows for evaluation; `facts` are the columns `FACTS`."""
+        for example, told in zip(self._examples(spans), zip(*facts, strict=True), strict=True):
             if example is not None:
-                example.facts = dict(zip(FACTS, told, strict=False))
-                try:
-                    content, digest = _made(example, form)
-                except Refused as reason:
-                    refused[str(reason)] += 1
-            contents.append(content)
-            digests.append(digest)
-    return Made(contents, digests, redacted, dict(refused))
+                example.facts = dict(zip(FACTS, told, strict=True))
+            self._add(None if example is None else evaluation_row(example))
 
+    def _examples(self, spans: Sequence[LeanSpan | None]) -> list[Example | None]:
+        examples = [None if span is None else Example.of(span) for span in spans]
+        self.redacted += self._clean.examples([example for example in examples if example is not None])
+        return examples
 
-def _made(example: Example, form: str) -> tuple[Any, bytes]:
-    """Return what is written of an example, and its digest."""
-    if form not in _CHAT:
-        row = evaluation_row(example)
-        return row if form == "parquet" else written(row, form), digest_of(content_of(row))
-    line = chat_line(example)
-    if form == "preference":
-        return line, b""
-    text = written(line, form)
-    # But for what tools are described by, keys have one order.
-    return text, digest_of(line) if "tools" in line else hashlib.sha256(text).digest()[:16]
+    def _add(self, line: Tree | None) -> None:
+        form = self._form
+        content: Any = line
+        digest = b""
+        if line is not None:
+            if form not in _UNWRITTEN:
+                content = written(line, form)
+            if form == "openai-chat" and "tools" not in line:
+                digest = hashlib.sha256(content).digest()[:16]  # its keys are always in the same order
+            elif form != "preference":  # pairs have digests of their own
+                digest = digest_of(content_of(line))
+        self.contents.append(content)
+        self.digests.append(digest)
 
 
 def content_of(line: Tree) -> Tree:

@@ -16,6 +16,7 @@ from callspan.reading.files import Line
 from callspan.reading.load import Place
 from callspan.reading.otlp import LeanSpan, read_id, read_value
 from callspan.reading.overview import FACTS, Read, Row, make_row, service_in, way
+from callspan.reading.shapes import list_of, shape
 
 Lean = Callable[[Line], "list[Row] | None"]
 """Returns the rows of a line, or None where it has to be read in full."""
@@ -174,14 +175,15 @@ def _shapes() -> tuple[Any, Any, Any, Any]:
     """
     from msgspec import Raw  # noqa: PLC0415 - an extra
 
-    word = _shape("Word", stringValue=(str,))
-    words = _shape("Words", values=(_list_of(word), []))
-    text = _shape("Text", stringValue=(str | None, None))
+    word = shape("Word", stringValue=(str,))
+    words = shape("Words", values=(list_of(word), []))
+    text = shape("Text", stringValue=(str | None, None))
     several = {"stringValue": str, "intValue": str | int, "doubleValue": float, "arrayValue": words}
-    value = _shape("Value", **{name: (kind | None, None) for name, kind in several.items()})
-    status = _shape("Status", code=(int, 0))
-    attribute = _shape("Attribute", key=(str,), value=(Raw,))
-    span = _shape(
+    optional: dict[str, Any] = {name: (kind | None, None) for name, kind in several.items()}
+    value = shape("Value", **optional)
+    status = shape("Status", code=(int, 0))
+    attribute = shape("Attribute", key=(str,), value=(Raw,))
+    span = shape(
         "Span",
         traceId=(str,),
         spanId=(str,),
@@ -189,20 +191,10 @@ def _shapes() -> tuple[Any, Any, Any, Any]:
         endTimeUnixNano=(str | int,),
         parentSpanId=(str, ""),
         name=(str, ""),
-        attributes=(_list_of(attribute), []),
+        attributes=(list_of(attribute), []),
         status=(status | None, None),
-        events=(_list_of(Raw), []),
+        events=(list_of(Raw), []),
     )
-    scope = _shape("Scope", spans=(_list_of(span),))
-    entry = _shape("Entry", scopeSpans=(_list_of(scope),), resource=(Raw, Raw()))
-    return _shape("Request", resourceSpans=(_list_of(entry),)), value, word, text
-
-
-def _shape(title: str, /, **fields: Any) -> Any:
-    from msgspec import defstruct  # noqa: PLC0415 - an extra
-
-    return defstruct(title, [(name, *told) for name, told in fields.items()], gc=False)
-
-
-def _list_of(shape: Any) -> Any:
-    return list[shape]
+    scope = shape("Scope", spans=(list_of(span),))
+    entry = shape("Entry", scopeSpans=(list_of(scope),), resource=(Raw, Raw()))
+    return shape("Request", resourceSpans=(list_of(entry),)), value, word, text
