@@ -59,6 +59,21 @@ def make_child():
     return Special
 
 
+def by_wrapt(Client, journal):
+    wrapt.wrap_function_wrapper(Client, "ask", journal.wrapper("theirs"))
+
+
+def by_setattr(Client, journal):
+    inner = Client.ask
+
+    @functools.wraps(inner)
+    def ask(self, *args, **kwargs):
+        journal.append("theirs")
+        return inner(self, *args, **kwargs)
+
+    Client.ask = ask
+
+
 @pytest.mark.parametrize("name", ["ask", "make", "add", "ask_later"])
 def test_taking_off_restores_exactly(name, journal):
     Client = make_class()
@@ -123,6 +138,31 @@ def test_what_a_maker_makes_stands_in_the_place_of_a_function():
     assert kept("ran") == "ran"
 
 
+@pytest.mark.parametrize("patch", [None, by_wrapt, by_setattr])
+def test_what_a_maker_makes_stands_in_the_place_of_a_method_over_whatever_others_put_there(patch, journal):
+    def asked(original, on):
+        def ask(*args, **kwargs):
+            if on:
+                journal.append((type(args[0]).__name__, *args[1:]))
+            return original(*args, **kwargs)
+
+        return ask
+
+    Client = make_class()
+    if patch is not None:
+        patch(Client, journal)
+    before = vars(Client)["ask"]
+    patches = Patches()
+    patches.replace(Client, "ask", asked)
+    client = Client()
+    assert client.ask("why", loud=True) == (client, "why", True)
+    assert journal == [("Client", "why"), *(["theirs"] if patch is not None else [])]
+    patches.take_off()
+    assert vars(Client)["ask"] is before
+    client.ask("how")
+    assert ("Client", "how") not in journal
+
+
 def test_a_method_bound_while_patched_falls_silent(journal):
     Client = make_class()
     patches = Patches()
@@ -181,21 +221,6 @@ def test_nothing_there_to_patch(journal):
     with pytest.raises(AttributeError, match="Client has no attribute 'answer'"):
         patches.put(make_class(), "answer", journal.wrapper("ours"))
     assert str(patches) == ""
-
-
-def by_wrapt(Client, journal):
-    wrapt.wrap_function_wrapper(Client, "ask", journal.wrapper("theirs"))
-
-
-def by_setattr(Client, journal):
-    inner = Client.ask
-
-    @functools.wraps(inner)
-    def ask(self, *args, **kwargs):
-        journal.append("theirs")
-        return inner(self, *args, **kwargs)
-
-    Client.ask = ask
 
 
 @pytest.mark.parametrize("patch", [by_wrapt, by_setattr])

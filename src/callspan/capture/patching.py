@@ -107,6 +107,20 @@ def _method(original: FunctionType, wrapper: Wrapper, on: list[Any]) -> Callable
     return replacement
 
 
+def _replacing(owner: Any, maker: Maker) -> Callable[[Any, list[Any]], Any]:
+    """Return what makes the replacement of something of `owner` in one piece, as far as it is a plain function."""
+
+    def wrapper(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return maker(lambda _, *args, **kwargs: wrapped(*args, **kwargs), [True])(instance, *args, **kwargs)
+
+    def make(original: Any, on: list[Any]) -> Any:
+        if type(owner) is ModuleType or type(original) is FunctionType:
+            return functools.wraps(original)(maker(original, on))
+        return wrapt.FunctionWrapper(original, wrapper, enabled=cast("Any", on))
+
+    return make
+
+
 class Patches:
     """The patches of one integration, from any thread: a second `put` changes nothing, nor does a second `take_off`."""
 
@@ -119,9 +133,9 @@ class Patches:
         """Let calls of `owner.name` run through `wrapper`. Raises `AttributeError` where there is no such attribute."""
         self._put(owner, name, _wrapping(owner, wrapper))
 
-    def replace(self, module: ModuleType, name: str, maker: Maker) -> None:
-        """Put what `maker` makes in the place of a module's function. For what runs many times in a call of theirs."""
-        self._put(module, name, lambda original, on: functools.wraps(original)(maker(original, on)))
+    def replace(self, owner: Any, name: str, maker: Maker) -> None:
+        """Put what `maker` makes in the place of a function or method. For what runs many times in a call of theirs."""
+        self._put(owner, name, _replacing(owner, maker))
 
     def _put(self, owner: Any, name: str, make: Callable[[Any, list[Any]], Any]) -> None:
         with self._lock:

@@ -7,12 +7,13 @@ calls end that LangChain leaves open, and watch templates, vector stores and emb
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Final
 
 from callspan.capture.open_spans import open_spans
-from callspan.capture.patching import Patches, Wrapper, when_imported
+from callspan.capture.patching import Patches, when_imported
 from callspan.guard import guard
 from callspan.integrations.contract import Versions
 from callspan.integrations.langchain import prompts, stores
@@ -114,36 +115,36 @@ class LangChain:
             self._models.watch(module.Embeddings)
         elif name in _PACKAGES:
             self._look()
-        for owner, method, wrapper in self._patched().get(name, ()):
+        for owner, method, patch, way in self._patched().get(name, ()):
             kind = vars(module).get(owner)
             if kind is not None and hasattr(kind, method):
-                self._patches.put(kind, method, wrapper)
+                patch(kind, method, way)
             elif method != _NEWER:
                 guard.count(f"langchain: there is no {name}.{owner}.{method}")
 
-    def _patched(self) -> dict[str, tuple[tuple[str, str, Wrapper], ...]]:
-        """Return the methods to patch, by module: class, name, and what runs in their place."""
-        inside = self._inside
+    def _patched(self) -> dict[str, tuple[tuple[str, str, Callable[[Any, str, Any], None], Any], ...]]:
+        """Return the methods to patch, by module: class, name, how, and what runs in their place."""
+        inside, put, replace = self._inside, self._patches.put, self._patches.replace
         return {
             "langchain_core.language_models.chat_models": (
-                ("BaseChatModel", "_generate_with_cache", inside.generate),
-                ("BaseChatModel", "_agenerate_with_cache", inside.generate_later),
-                ("BaseChatModel", _NEWER, inside.stream),
+                ("BaseChatModel", "_generate_with_cache", put, inside.generate),
+                ("BaseChatModel", "_agenerate_with_cache", put, inside.generate_later),
+                ("BaseChatModel", _NEWER, put, inside.stream),
             ),
             "langchain_core.language_models.llms": (
-                ("BaseLLM", "_generate_helper", inside.generate),
-                ("BaseLLM", "_agenerate_helper", inside.generate_later),
+                ("BaseLLM", "_generate_helper", put, inside.generate),
+                ("BaseLLM", "_agenerate_helper", put, inside.generate_later),
             ),
             "langchain_core.retrievers": (
-                ("BaseRetriever", "invoke", inside.call),
-                ("BaseRetriever", "ainvoke", inside.call_later),
+                ("BaseRetriever", "invoke", put, inside.call),
+                ("BaseRetriever", "ainvoke", put, inside.call_later),
             ),
-            "langchain_core.tools.base": (("BaseTool", "arun", inside.call_later),),
+            "langchain_core.tools.base": (("BaseTool", "arun", put, inside.call_later),),
             "langchain_core.prompts.chat": (
-                ("ChatPromptTemplate", "format_messages", prompts.format_text),
-                ("ChatPromptTemplate", "aformat_messages", prompts.format_later),
+                ("ChatPromptTemplate", "format_messages", replace, prompts.format_text),
+                ("ChatPromptTemplate", "aformat_messages", put, prompts.format_later),
             ),
-            "langchain_core.prompts.prompt": (("PromptTemplate", "format", prompts.format_text),),
+            "langchain_core.prompts.prompt": (("PromptTemplate", "format", replace, prompts.format_text),),
         }
 
     def _register(self, module: Any) -> None:

@@ -164,12 +164,16 @@ def _texts_of(template: Template, output: Any, values: Tree) -> list[str]:
 # -- templates that are formatted outside a chain ----------------------------------------------------------------------
 
 
-def format_text(wrapped: Callable[..., Any], template: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Run `format` or `format_messages`, of which LangChain tells nobody, and note what came of it."""
-    result = wrapped(*args, **kwargs)
-    if switch.recorder is not None and not _is_told():
-        _note(template, kwargs, result)
-    return result
+def format_text(original: Callable[..., Any], on: list[Any]) -> Callable[..., Any]:
+    """Return what runs in place of `format` or `format_messages`, of which LangChain tells nobody, and notes it."""
+
+    def format_and_note(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        if on and switch.recorder is not None and not _is_told():
+            _note(args[0], kwargs, result)
+        return result
+
+    return format_and_note
 
 
 async def format_later(

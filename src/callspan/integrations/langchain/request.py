@@ -99,12 +99,8 @@ def is_deferred(inputs: Any) -> bool:
 
 def model_input(given: Any, params: Any, metadata: Any) -> Snapshot | None:
     """Return a private copy of what a model was given, and of what LangChain says of it, whoever made it."""
-    about = None
-    if metadata:
-        told = metadata.get
-        about = {name: value for name in _ABOUT if (value := told(name)) is not None}
     try:
-        return freeze([given, params, about], MODEL_INPUT)
+        return freeze([given, params, *map((metadata or {}).get, _ABOUT)], MODEL_INPUT)
     except Exception as error:  # noqa: BLE001 - our fault must not become the user's
         guard.note("freezing what a model of langchain was given", error)
         return None
@@ -124,7 +120,7 @@ def model_run_name(site: Site, serialized: Any, name: Any, params: Any, metadata
 
 # -- in the worker -----------------------------------------------------------------------------------------------------
 
-MODEL_INPUT: Final = ("given", "params", "about")
+MODEL_INPUT: Final = ("given", "params", *_ABOUT)
 """What the snapshot of a model's input holds, by name."""
 
 
@@ -158,16 +154,15 @@ def _take_input(facts: Facts) -> Tree:
 
 
 def _read_parameters(span: Span, facts: Facts, given: Tree) -> None:
-    about, params = given.get("about"), given.get("params")
-    about = about if isinstance(about, dict) else {}
+    params = given.get("params")
     rest = dict(params) if isinstance(params, dict) else {}
     rest.pop("_type", None)
-    provider = about.get("ls_provider")
+    provider = given.get("ls_provider")
     if isinstance(provider, str):
         facts.provider = PROVIDERS.get(provider, provider)
     for name, key in (("ls_model_name", "model"), ("ls_temperature", "temperature"), ("ls_max_tokens", "max_tokens")):
-        if about.get(name) is not None:
-            facts.request[key] = about[name]
+        if given.get(name) is not None:
+            facts.request[key] = given[name]
     tools = rest.get("tools")
     if isinstance(tools, list) and tools and all(isinstance(tool, dict) for tool in tools):
         facts.tool_definitions = rest.pop("tools")
@@ -178,8 +173,8 @@ def _read_parameters(span: Span, facts: Facts, given: Tree) -> None:
         value = rest.pop(name, None)
         if value is not None:
             facts.request[key] = [value] if key == "stop_sequences" and isinstance(value, str) else value
-    if about.get("ls_stop") is not None:
-        facts.request.setdefault("stop_sequences", about["ls_stop"])
+    if given.get("ls_stop") is not None:
+        facts.request.setdefault("stop_sequences", given["ls_stop"])
     if span.stream is not None:
         facts.request["stream"] = True
     facts.extra.update({name: value for name, value in rest.items() if value is not None})

@@ -49,7 +49,7 @@ class Run(Call):
     is_entered: bool  # its span was made current where the run began, so the end has to take it out there
     metadata: Mapping[str, Any] | None
     pieces: list[str] | None  # of a streamed answer, while there is room for so many bytes
-    room: int
+    room: int  # set with the first piece
 
     def enter_here(self) -> None:
         """Make the span current for what the caller does next, until `leave_here` or the end."""
@@ -171,7 +171,6 @@ class Runs:
         run.identity, run.parent_run, run.metadata = identity, parent, metadata
         run.below = run.pieces = None
         run.is_by_events = run.is_entered = False
-        run.room = 0
         return run
 
     def start(self, run: Run, given: Snapshot | None = None) -> None:
@@ -183,11 +182,14 @@ class Runs:
             if given[4] or given[5]:
                 account(span, "input", given)
         run._recorder.start(span)  # noqa: SLF001 - one of our own
+        identity = run.identity
         if parent is not None:
             if parent.below is None:
                 parent.below = {}
-            parent.below[run.identity] = run
-        self._put(run.identity, run)
+            parent.below[identity] = run
+        self.by_number[identity] = run
+        if len(self.by_number) > self._limit:
+            self._evict()
 
     def take(self, identity: Any) -> Run | None:
         """Take out a run by the number of its ID; None where it is not recorded, or has ended already."""
