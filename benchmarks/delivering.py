@@ -1,7 +1,9 @@
 """One program that records and delivers, in a process of its own: what `benchmarks.delivery` starts and measures.
 
 `python -m benchmarks.delivering WHO HOW URL COUNT`: WHO is callspan, "callspan without the gate" or opentelemetry; HOW
-is "paced" (a flush every 400 calls), "burst" (none before the end), or "leave" (none at all: the program just ends).
+is "paced" (a flush every 400 calls), "burst" (none before the end, as the first act of the process), or "leave" (none
+at all: the program just ends).
+
 Prints JSON: microseconds of CPU a call, in all (the best and the middle 400 calls) and on the calling thread; the peak
 of the memory in MiB above the start.
 """
@@ -59,7 +61,7 @@ def main() -> None:
     else:
         call, flush, close = callspan_contestant(url, gate=who == "callspan")
     arguments = (MESSAGES, PARAMETERS)
-    if how != "leave":
+    if how == "paced":
         call(*arguments)
         flush()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -87,7 +87,7 @@ def _sizes(runs: dict[str, list[Run]], at_most: float) -> Row:
 
 
 def _lost(runs: dict[str, list[Run]], spans: int) -> Row:
-    lost = {who: [spans + 1 - one.spans for one in several] for who, several in runs.items()}  # one to warm up
+    lost = {who: [spans - one.spans for one in several] for who, several in runs.items()}
     row = Row(
         f"lost of a burst of {spans:,}",
         "spans",

@@ -35,8 +35,13 @@ def test_what_would_stay_if_the_span_went_is_shared():
     ):
         span = sealed(made())
         assert shared_bytes(span) == ALONE // 2
-    short = "never looked at"
-    assert shared_bytes(sealed({"short": short})) == 0
+
+
+def test_short_texts_count_where_long_ones_are_shared():
+    long, short = text(1), text(2)[:4]
+    alone, beside = sealed({"role": short}), sealed({"role": short, "content": long})
+    assert shared_bytes(alone) == 0
+    assert shared_bytes(beside) == int(ALONE / 2 + (4 + 49) * 2 / 3)  # three hold the short one
 
 
 def test_what_four_hold_is_shared_by_three_quarters():
@@ -49,7 +54,7 @@ def test_the_part_that_spans_hold_alone():
     spans = [finished(size=1000), finished(size=3000)]
     assert share(spans, 1000) == 0.75
     assert share(spans, 0) == 1.0
-    assert share(spans, 3900) == 0.5  # never less: what is shared now may not be shared with those that come next
+    assert share(spans, 3900) == 0.3  # never less: what is shared now may not be shared with those that come next
     assert share(spans[:1], 500) is None
     assert share([], 0) is None
 
