@@ -1,6 +1,7 @@
 """The command line: `callspan COMMAND …`, also `python -m callspan COMMAND …`. Needs no extra.
 
-A command is a module with `SUMMARY`, `add_arguments(parser)` and `run(arguments) -> exit code`, named in `COMMANDS`.
+A command is a module with `SUMMARY`, `add_arguments(parser)` and `run(arguments) -> exit code`, named in `COMMANDS`. It
+is imported when it is asked for: programs that commands start import this package, too.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final, Protocol
+from importlib import import_module
+from typing import Final, Protocol, cast
 
-from callspan.cli import clusters, compare, evaluate, export, prompts, replay, report, run, view
 from callspan.errors import CallspanError, ReadError
 from callspan.version import VERSION
 
@@ -31,17 +32,10 @@ class Command(Protocol):
         """Do it and return the exit code."""
 
 
-COMMANDS: Final[dict[str, Command]] = {
-    "view": view,
-    "report": report,
-    "evaluate": evaluate,
-    "compare": compare,
-    "clusters": clusters,
-    "export": export,
-    "prompts": prompts,
-    "replay": replay,
-    "run": run,
-}
+COMMANDS: Final[dict[str, Command | None]] = dict.fromkeys(
+    ("view", "report", "evaluate", "compare", "clusters", "export", "prompts", "replay", "run")
+)
+"""Commands by name; None is the module of that name."""
 
 _FAILED: Final = 1
 _INTERRUPTED: Final = 130  # as shells report Ctrl-C
@@ -52,13 +46,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 is success, 1 a failure that was explained on stderr, 2 a wrong argument.
     """
-    parser = _parser()
+    argv = sys.argv[1:] if argv is None else argv
+    parser = _parser([argv[0]] if argv and argv[0] in COMMANDS else [*COMMANDS])
     try:
         arguments = parser.parse_args(argv)
         if arguments.command is None:
             parser.print_help()
             return 0
-        code = COMMANDS[arguments.command].run(arguments)
+        code = _command(arguments.command).run(arguments)
         sys.stdout.flush()
     except SystemExit as ended:  # argparse has said why
         return ended.code if isinstance(ended.code, int) else _FAILED
@@ -76,7 +71,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _command(name: str) -> Command:
+    return COMMANDS[name] or cast("Command", import_module(f"callspan.cli.{name}"))
+
+
+def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="callspan",
         description="See what an LLM application did.",
@@ -84,7 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"callspan {VERSION}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for name, command in COMMANDS.items():
+    for name in names:
+        command = _command(name)
         command.add_arguments(
             commands.add_parser(
                 name,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from callspan.cli.choosing import add_choice, selection_of, wishes_of
 from callspan.cli.progress import Progress
-from callspan.cli.report import add_input, open_database
+from callspan.cli.report import add_input, read_table
 from callspan.drawing import figures
 from callspan.errors import CallspanError
 from callspan.reading.files import LoadReport
@@ -52,27 +52,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Choose, write and say what was written. Returns 1 when nothing was."""
-    from callspan.reading.tables import import_arrow  # noqa: PLC0415
+    from callspan.reading.tables import check_arrow  # noqa: PLC0415
 
-    import_arrow()
-    from callspan.cli.cleaning import Cleaner  # noqa: PLC0415 - an extra
-    from callspan.cli.export_workers import CALLS_AT_ONCE, make_all  # noqa: PLC0415
-    from callspan.datasets.writing import write_dataset  # noqa: PLC0415
-
+    check_arrow()
     is_preference = arguments.format == "preference"
     selection = selection_of(arguments, "llm", both_opinions=is_preference)
     if is_preference and (selection.opinion is None or selection.opinion.sign is None):
         raise CallspanError('--format preference needs --feedback with a condition, as in --feedback "helpful>=1"')
-    report = LoadReport()
-    database = open_database(arguments, report)
-    if database is None:
+    table = read_table(arguments, LoadReport())
+    if table is None:
         return 1
-    with database:
+    from callspan.cli.export_workers import CALLS_AT_ONCE, Makers  # noqa: PLC0415 - an extra
+    from callspan.datasets.writing import write_dataset  # noqa: PLC0415
+    from callspan.reports.database import Database  # noqa: PLC0415
+
+    with ExitStack() as stack:
+        makers = stack.enter_context(Makers(arguments.format, arguments.processes))
+        if not (selection.is_narrow or arguments.where):
+            makers.start(table.num_rows)  # they import what they need while calls are chosen
+        database = stack.enter_context(Database(table, arguments.where))
         question, given = selection.question()
         total = database.count(question, given)
-        calls = database.columns(question, CALLS_AT_ONCE, **given)
-        with closing(make_all(calls, total, arguments.format, Cleaner(), arguments.processes)) as made:
-            card = write_dataset(_watched(made, total), arguments.format, arguments.output, split=arguments.split)
+        makers.start(total)
+        made = _watched(makers.make_all(database.columns(question, CALLS_AT_ONCE, **given)), total)
+        card = write_dataset(made, arguments.format, arguments.output, split=arguments.split)
     told = {"format": arguments.format, "made_of": arguments.paths, "chosen_by": wishes_of(arguments), "calls": total}
     Path(f"{arguments.output}.card.json").write_text(card.as_json(told), encoding="utf-8", errors="replace")
     _say(card)

@@ -14,6 +14,8 @@ from callspan.drawing.terminal import Terminal
 from callspan.reading.files import LoadReport, files_of
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from callspan.reports.database import Database
 
 SUMMARY: Final = (
@@ -91,8 +93,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 def open_database(arguments: argparse.Namespace, report: LoadReport) -> Database | None:
     """Read the files that were asked for; None, once it was said why, when there are no spans in them."""
+    table = read_table(arguments, report)
+    if table is None:
+        return None
+    from callspan.reports.database import Database  # noqa: PLC0415 - an extra
+
+    return Database(table, arguments.where)
+
+
+def read_table(arguments: argparse.Namespace, report: LoadReport) -> pa.Table | None:
+    """Read the files that were asked for into a table; None as `open_database`."""
     from callspan.reading.tables import to_arrow  # noqa: PLC0415
-    from callspan.reports.database import Database  # noqa: PLC0415
 
     files = [file for path in arguments.paths for file in files_of(path)]
     progress = Progress(unit="MB")
@@ -109,7 +120,7 @@ def open_database(arguments: argparse.Namespace, report: LoadReport) -> Database
     if not report.read:
         sys.stderr.write(f"callspan {arguments.command}: no spans in {', '.join(arguments.paths)}\n")
         return None
-    return Database(table, arguments.where)
+    return table
 
 
 def _write_page(told: dict[str, Any], arguments: argparse.Namespace) -> None:

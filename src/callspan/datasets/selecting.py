@@ -74,6 +74,12 @@ class Selection:
     calls: frozenset[str] | None = None
     both_opinions: bool = field(default=False, kw_only=True)
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it asks for something that few calls may be, so that few are chosen of many."""
+        wishes = (self.opinion, self.conversation, self.calls, self.since, self.until)
+        return any(wish is not None for wish in wishes)
+
     def question(self) -> tuple[str, Tree]:
         """Return the question to ask a `Database`, and its parameters; the answer is in the order of the files.
 

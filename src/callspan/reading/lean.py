@@ -23,6 +23,7 @@ Lean = Callable[[Line], "list[Row] | None"]
 
 _RESOURCES_KEPT: Final = 256
 _WORDS_KEPT: Final = 10_000
+_LONGEST_NUMBER: Final = 100  # bytes
 _IDS_KEPT: Final = 1_000
 _ERROR: Final = 2  # the code of a status
 
@@ -63,12 +64,14 @@ class _Reader:
         self._service_of = lru_cache(_RESOURCES_KEPT)(self._read_service)
         self._shared_id = lru_cache(_IDS_KEPT)(read_id)
         self._words: dict[bytes, str] = {}
+        self._numbers: dict[tuple[Read, bytes], int | str] = {}
 
     def read(self, line: Line) -> list[Row] | None:
         """Read one line, if it is as usual."""
         file, _, offset, text = line
         try:
-            text.decode()  # what is skipped is not looked at otherwise
+            if not text.isascii():
+                text.decode()  # what is skipped is not looked at otherwise
             found: list[Row] = []
             for entry in self._request(text).resourceSpans:
                 service = self._service_of(bytes(entry.resource)) if entry.resource else None
@@ -129,10 +132,22 @@ class _Reader:
             if word:
                 told[fact] = word
         for fact, index, read in others:
-            found = read(_plain(self._value(attributes[index].value)))
+            value = bytes(attributes[index].value)
+            found = self._numbers.get((read, value))
+            if found is None:
+                found = self._read(value, read)
             if found is not None:
                 told[fact] = found
         return told
+
+    def _read(self, value: bytes, read: Read) -> Any:
+        """Read what is no text, and remember it where others may say the same: counts, and why a model ended."""
+        found = read(_plain(self._value(value)))
+        if type(found) in (int, str) and len(value) <= _LONGEST_NUMBER:
+            if len(self._numbers) >= _WORDS_KEPT:
+                self._numbers.clear()
+            self._numbers[read, value] = found
+        return found
 
     def _learn(self, value: bytes) -> str:
         """Read a text, and remember it: most are those of the spans before."""

@@ -12,6 +12,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], object]
 """Told how many bytes of how many have been read."""
 
+_MISSING: Final = 'tables need pyarrow and DuckDB: python -m pip install "callspan[reading]"'
 _ROWS_AT_ONCE: Final = 10_000
 _SEGMENT_BYTES: Final = 64 * 1024 * 1024
 
@@ -44,7 +46,7 @@ def to_arrow(
     One million spans take about 350 MB. `processes` reads large files with so many at once. What cannot be read is
     counted in `report`. Needs `callspan[reading]`; raises `ReadError` for a missing path.
     """
-    import_arrow()
+    check_arrow()
     files = list(path) if isinstance(path, Sequence) and not isinstance(path, str) else files_of(path)
     told = LoadReport() if report is None else report
     segments = list(_segments(files))
@@ -54,12 +56,18 @@ def to_arrow(
     return _table(list(batches(segments, told, lambda done: on_progress and on_progress(done, total))))
 
 
+def check_arrow() -> None:
+    """Say which extra brings pyarrow, where it is missing. It is not imported: programs of ours may start meanwhile."""
+    if find_spec("pyarrow") is None:
+        raise CallspanError(_MISSING)
+
+
 def import_arrow() -> Any:
     """Import pyarrow, or say which extra brings it."""
     try:
         import pyarrow as pa  # noqa: PLC0415
     except ImportError:
-        raise CallspanError('tables need pyarrow and DuckDB: python -m pip install "callspan[reading]"') from None
+        raise CallspanError(_MISSING) from None
     return pa
 
 
