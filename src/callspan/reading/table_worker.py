@@ -6,7 +6,12 @@ import gc
 import json
 import signal
 import sys
+from importlib.metadata import version
 from pathlib import Path
+
+if int(version("pyarrow").partition(".")[0]) >= 18:
+    # From there on it needs no numpy, nor do we, and to import that takes longer than everything else.
+    sys.modules["numpy"] = None  # type: ignore[assignment]
 
 import pyarrow as pa
 
