@@ -70,9 +70,14 @@ def test_what_is_unusual_is_read_in_full(line):
     assert lean_spans(line, is_looked_at) is None
 
 
-def test_events_may_be_spans_of_their_own_and_are_read_in_full(tmp_path):
-    path = write(tmp_path / "spans.jsonl", [finished("tool", events=[Event("picked", 5, {"a": 1})])])
-    assert lean_spans(path.read_bytes(), is_looked_at) is None
+@pytest.mark.parametrize(
+    ("name", "is_lean"),
+    [("picked", True), ("gen_ai.evaluation.result", False), ("gen_ai.\\u0065valuation.result", False)],
+)
+def test_events_that_may_be_spans_of_their_own_are_read_in_full(tmp_path, name, is_lean):
+    path = write(tmp_path / "spans.jsonl", [finished("tool", events=[Event("what", 5, {"a": 1})])])
+    line = path.read_bytes().replace(b'"what"', f'"{name}"'.encode())
+    assert (lean_spans(line, is_looked_at) is not None) == is_lean
 
 
 def test_a_digest_is_of_the_content():

@@ -63,7 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     if table is None:
         return 1
     from callspan.cli.export_workers import CALLS_AT_ONCE, Makers  # noqa: PLC0415 - an extra
-    from callspan.datasets.writing import write_dataset  # noqa: PLC0415
+    from callspan.datasets.making import columns_for  # noqa: PLC0415
+    from callspan.datasets.writing import TOLD, write_dataset  # noqa: PLC0415
     from callspan.reports.database import Database  # noqa: PLC0415
 
     with ExitStack() as stack:
@@ -71,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not (selection.is_narrow or arguments.where):
             makers.start(table.num_rows)  # they import what they need while calls are chosen
         database = stack.enter_context(Database(table, arguments.where))
-        question, given = selection.question()
+        question, given = selection.question({*columns_for(arguments.format), *TOLD})
         total = database.count(question, given)
         makers.start(total)
         made = _watched(makers.make_all(database.columns(question, CALLS_AT_ONCE, **given)), total)

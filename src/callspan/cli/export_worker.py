@@ -9,10 +9,13 @@ import gc
 import marshal
 import signal
 import sys
-from typing import IO, Any
+from itertools import count
+from typing import IO, Any, Final
 
 from callspan.cli.cleaning import Cleaner
 from callspan.datasets.making import make
+
+_ANSWERS_A_COLLECTION: Final = 50  # there are hardly any rings, and to look for them takes as long as ten calls
 
 
 def send(stream: IO[bytes], data: Any) -> None:
@@ -33,16 +36,16 @@ def main(form: str) -> None:
     """Make what is asked for until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this ends it
     clean = Cleaner()
-    gc.disable()  # in the middle of a frame it would walk calls that are all alive, again and again
+    gc.disable()  # in the middle of a frame it would walk calls that are all alive
     gc.freeze()
-    while True:
+    for answered in count(1):
         try:
             calls = receive(sys.stdin.buffer)
         except EOFError:
             return
         send(sys.stdout.buffer, (*make(calls, form, clean),))
-        del calls
-        gc.collect()
+        if answered % _ANSWERS_A_COLLECTION == 0:
+            gc.collect()
 
 
 if __name__ == "__main__":

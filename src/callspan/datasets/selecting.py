@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -13,9 +14,13 @@ from callspan.errors import CallspanError, ReadError
 Tree = dict[str, Any]
 
 _CONDITION: Final = re.compile(r"\s*(?P<name>[^<>=!]+?)\s*(?:(?P<sign>>=|<=|!=|=|>|<)\s*(?P<value>.+?)\s*)?")
-_COLUMNS: Final = """
-one.trace_id, one.span_id, file, line_offset, line_number, one.conversation_id, one.step, model, outcome, kind,
-prompt_name, prompt_version, said.name as feedback, said.score as score, said.label as label, said.comment as comment"""
+_COLUMNS: Final = {
+    **{name: f"one.{name}" for name in ("trace_id", "span_id", "file", "line_offset", "line_number")},
+    **{name: f"one.{name}" for name in ("conversation_id", "step", "model", "outcome", "kind")},
+    **{name: f"one.{name}" for name in ("prompt_name", "prompt_version")},
+    "feedback": "said.name",
+    **{name: f"said.{name}" for name in ("score", "label", "comment")},
+}
 # Feedback on a root is about all that is below it; of several pieces on one call the newest counts.
 _SAID: Final = """
 select trace_id, span_id, unnest(max_by({{'name': name, 'score': score, 'label': label, 'comment': comment}}, time))
@@ -80,10 +85,11 @@ class Selection:
         wishes = (self.opinion, self.conversation, self.calls, self.since, self.until)
         return any(wish is not None for wish in wishes)
 
-    def question(self) -> tuple[str, Tree]:
+    def question(self, columns: Collection[str] = _COLUMNS.keys()) -> tuple[str, Tree]:
         """Return the question to ask a `Database`, and its parameters; the answer is in the order of the files.
 
-        Its rows say where a call stands, and its facts; `is_wanted` says whether the opinion is met.
+        Its rows say where a call stands, and its facts, or what of that is in `columns`; `is_wanted` says whether the
+        opinion is met.
         """
         wishes = {
             "list_contains($kinds, one.kind)": ("kinds", list(self.kinds) or None),
@@ -107,8 +113,9 @@ class Selection:
             given |= {**more, "opinion_name": self.opinion.name}
             where = "where given.name = $opinion_name"
             conditions.append("said.name is not null" if self.both_opinions else f"said.name is not null and {wanted}")
+        told = ", ".join(f"{value} as {name}" for name, value in _COLUMNS.items() if name in columns)
         question = (
-            f"select {_COLUMNS}, {wanted} as is_wanted from calls one left join ({_SAID.format(where=where)}) said"  # noqa: S608
+            f"select {told}, {wanted} as is_wanted from calls one left join ({_SAID.format(where=where)}) said"  # noqa: S608
             " on said.trace_id = one.trace_id and said.span_id = one.span_id"
             f" where {' and '.join(conditions) or 'true'} order by file, line_offset, line_number"
         )

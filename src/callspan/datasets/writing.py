@@ -21,7 +21,9 @@ Tree = dict[str, Any]
 _ROWS_AT_ONCE: Final = 2_000
 _WRITTEN_AT_ONCE: Final = 1 << 20
 _PARTS: Final = 10_000
-_TOLD: Final = ("kind", "model", "prompt_name", "prompt_version", "label")
+_COUNTED: Final = ("kind", "model", "prompt_name", "prompt_version", "label")
+TOLD: Final = (*_COUNTED, "conversation_id", "trace_id")
+"""Columns of calls that are looked at when they are written."""
 
 
 @dataclass(slots=True)
@@ -38,7 +40,7 @@ class Card:
     def count(self, file: str, calls: Calls, numbers: Sequence[int]) -> None:
         """Count the examples that were made of the calls with these numbers."""
         self.examples[file] += len(numbers)
-        self._facts.update(zip(*(map(calls[name].__getitem__, numbers) for name in _TOLD), strict=True))
+        self._facts.update(zip(*(map(calls[name].__getitem__, numbers) for name in _COUNTED), strict=True))
 
     def by(self) -> dict[str, Counter[str]]:
         """Return how many examples there are by what tells them apart."""

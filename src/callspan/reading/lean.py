@@ -96,7 +96,7 @@ class _Reader:
 
     def _span(self, span: Any, wants: Wants) -> LeanSpan:
         trace_id, span_id = self._shared_id(span.traceId, 32), read_id(span.spanId, 16)
-        if span.events or trace_id is None or span_id is None:
+        if trace_id is None or span_id is None or (span.events and any(map(_may_judge, span.events))):
             raise ValueError("there is more to tell")
         attributes, told = span.attributes, {}
         for key, index in _wanted(tuple([one.key for one in attributes]), wants):
@@ -168,6 +168,12 @@ def _places(keys: tuple[str, ...]) -> tuple[list[tuple[str, int]], list[tuple[st
 @lru_cache(maxsize=4096)
 def _wanted(keys: tuple[str, ...], wants: Wants) -> list[tuple[str, int]]:
     return [(key, number) for number, key in enumerate(keys) if wants(key)]
+
+
+def _may_judge(event: Any) -> bool:
+    """Return whether an event may be an evaluation, which is a span of its own when it is read in full."""
+    text = bytes(event)
+    return b"evaluation" in text or b"\\u" in text
 
 
 def _plain(value: Any) -> Any:
