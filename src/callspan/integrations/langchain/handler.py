@@ -82,7 +82,8 @@ class Handler:
                 run.span.attributes = request.node_attributes(metadata)
                 if type(parent) is Run and parent.span.component in (None, "step"):
                     parent.span.component = "graph"
-            self.runs.start(run, None if request.is_deferred(inputs) else snapshot_of(inputs))
+            is_deferred = type(inputs) is dict and request.is_deferred(inputs)
+            self.runs.start(run, None if is_deferred else snapshot_of(inputs))
         except Exception as error:  # noqa: BLE001 - our fault must not become the user's
             guard.note("opening a chain of langchain", error)
 

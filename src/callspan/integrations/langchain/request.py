@@ -92,9 +92,9 @@ def node_attributes(metadata: Tree) -> Tree | None:
     return {name: value for name, value in told.items() if type(value) is str or type(value) is int} or None
 
 
-def is_deferred(inputs: Any) -> bool:
+def is_deferred(inputs: Tree) -> bool:
     """Return whether the input is still to come: LangChain tells it at the end of a stream."""
-    return type(inputs) is dict and len(inputs) == 1 and type(inputs.get("input")) is str and inputs == _DEFERRED
+    return len(inputs) == 1 and type(inputs.get("input")) is str and inputs == _DEFERRED
 
 
 def model_input(given: Any, params: Any, metadata: Any) -> Snapshot | None:

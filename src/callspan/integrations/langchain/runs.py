@@ -159,13 +159,14 @@ class Runs:
                 return None
             if here is not parent._own and here.get(RUN_KEY) is not parent.span:  # noqa: SLF001 - one of our own
                 outer = merged(here, parent._own)  # noqa: SLF001
-        if metadata or (tags and not _is_step(tags)):
-            outer = told(outer, tags, metadata, parent)
+        labels = tags if tags and not _is_step(tags) else None
+        if metadata or labels:
+            outer = told(outer, labels, metadata, parent)
         opened = recorder.open(site, outer, RUN_KEY)
         if opened is None or type(opened[0]) is InertSpan:
             self._put(identity, Unrecorded(None if opened is None else opened[1]))
             return None
-        run = Run.__new__(Run)
+        run = Run()
         run.span, run._own, _ = opened  # noqa: SLF001 - its constructor
         run._recorder, run._outer = recorder, here  # noqa: SLF001
         run.identity, run.parent_run, run.metadata = identity, parent, metadata
@@ -175,13 +176,14 @@ class Runs:
 
     def start(self, run: Run, given: Snapshot | None = None) -> None:
         """Start a run with what it was given, and keep it until it is taken out."""
-        span, parent = run.span, run.parent_run
+        span, parent, recorder = run.span, run.parent_run, run._recorder  # noqa: SLF001 - one of our own
         if given is not None:
             span.input = given
             span.size += given[3]
             if given[4] or given[5]:
                 account(span, "input", given)
-        run._recorder.start(span)  # noqa: SLF001 - one of our own
+        span._ticks = ticks = recorder.ticks()  # noqa: SLF001 - as in `Recorder.start`
+        span.start_ns = ticks + recorder.clock.offset_ns
         identity = run.identity
         if parent is not None:
             if parent.below is None:
