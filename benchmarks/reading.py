@@ -5,6 +5,8 @@ processors; figures are minima of the rounds. What DuckDB does alone:
 
 read      `read_json` with the types of all that a report looks at: IDs, names, times, status, events and attributes.
 columns   the same, with the columns that a report sums up taken out of the attributes: what it needs to be of use.
+texts     the same as read, and the messages of all model calls written to a file as they are: neither converted, nor
+          cleaned, nor each once. For information.
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ _TEXTS: Final = [
     "metadata",
     "gen_ai.evaluation.name",
 ]
+_CONTENTS: Final = ["system_instructions", "input.messages", "output.messages"]
 _NUMBERS: Final = [
     "gen_ai.usage.input_tokens",
     "gen_ai.usage.output_tokens",
@@ -61,7 +64,7 @@ _NUMBERS: Final = [
 ]
 
 
-def scan(file: Path, *, columns: bool) -> None:
+def scan(file: Path, what: str) -> None:
     """Read a file by DuckDB alone."""
     import duckdb
 
@@ -71,8 +74,15 @@ def scan(file: Path, *, columns: bool) -> None:
         f" from read_json('{file}', format='newline_delimited', maximum_object_size=268435456,"
         f" columns={{'resourceSpans': '{_RESOURCE}'}})"
     )
-    if not columns:
+    if what == "read":
         told = connection.execute(f"select count(span), count(resource) from ({rows})").fetchone()
+    elif what == "texts":
+        texts = [f"told['gen_ai.{name}'].stringValue as a{at}" for at, name in enumerate(_CONTENTS)]
+        with tempfile.TemporaryDirectory() as out:
+            told = connection.execute(
+                f"copy (select {', '.join(texts)} from (select map_from_entries(span.attributes) as told from ({rows}))"
+                f" where told['gen_ai.operation.name'].stringValue = 'chat') to '{out}/texts' (format json)"
+            ).fetchone()
     else:
         texts = [f"any_value(told['{name}'].stringValue)" for name in _TEXTS]
         numbers = [f"sum(coalesce(told['{name}'].doubleValue, told['{name}'].intValue::double))" for name in _NUMBERS]
@@ -89,6 +99,7 @@ def commands(file: Path, out: Path) -> dict[str, list[str]]:
     return {
         "DuckDB, read": [*python, __spec__.name, "--scan", "read", "--file", str(file)],
         "DuckDB, columns": [*python, __spec__.name, "--scan", "columns", "--file", str(file)],
+        "DuckDB, texts": [*python, __spec__.name, "--scan", "texts", "--file", str(file)],
         "report": [*python, "callspan", "report", str(file), "--json"],
         "export, of feedback": [*python, *export, str(out / "chosen.jsonl"), "--feedback", "helpful>=1"],
         "export, all calls": [*python, *export, str(out / "all.jsonl")],
@@ -140,10 +151,10 @@ def main() -> int:
     parser.add_argument("--file", type=Path, help="read this file instead of making one")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print data instead of the table")
-    parser.add_argument("--scan", choices=("read", "columns"), help=argparse.SUPPRESS)
+    parser.add_argument("--scan", choices=("read", "columns", "texts"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.scan:
-        scan(options.file, columns=options.scan == "columns")
+        scan(options.file, options.scan)
         return 0
     with tempfile.TemporaryDirectory() as folder:
         file = options.file or Path(folder, "spans.jsonl")
