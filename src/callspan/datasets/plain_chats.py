@@ -43,9 +43,10 @@ class _Reader:
     """Reads contents, with what msgspec has made of their shapes."""
 
     def __init__(self) -> None:
-        from msgspec import Meta  # noqa: PLC0415 - an extra
+        from msgspec import Meta, MsgspecError  # noqa: PLC0415 - an extra
         from msgspec.json import Decoder  # noqa: PLC0415
 
+        self._errors = (MsgspecError, ValueError, TypeError, RecursionError)
         alone = Meta(min_length=1, max_length=1)
         part = shape("Part", type=(Literal["text"],), content=(str,), forbid_unknown_fields=True)
         message = shape(
@@ -72,7 +73,7 @@ class _Reader:
                     {"role": one.role, "content": one.parts[0].content} for one in self._messages(attributes[_INPUT])
                 ]
             (answer,) = self._answers(attributes[_OUTPUT])
-        except (ValueError, TypeError, RecursionError):  # what msgspec raises is a ValueError, too
+        except self._errors:
             return None
         told.append({"role": "assistant", "content": answer.parts[0].content})
         return told

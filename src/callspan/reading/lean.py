@@ -55,8 +55,10 @@ class _Reader:
     """Reads lines, with what msgspec has made of their shapes."""
 
     def __init__(self) -> None:
-        from msgspec.json import Decoder  # noqa: PLC0415 - an extra
+        from msgspec import MsgspecError  # noqa: PLC0415 - an extra
+        from msgspec.json import Decoder  # noqa: PLC0415
 
+        self._errors = (MsgspecError, ValueError, RecursionError)
         request, value, word, text = _shapes()
         self._request, self._value = Decoder(request).decode, Decoder(value).decode
         self._word, self._text = Decoder(word).decode, Decoder(text).decode
@@ -78,7 +80,7 @@ class _Reader:
                 for scope in entry.scopeSpans:
                     for span in scope.spans:
                         found.append(self._row(Place(file, offset, len(found)), span, service))
-        except (ValueError, RecursionError):  # what msgspec raises is a ValueError, too
+        except self._errors:
             return None
         return found
 
@@ -91,7 +93,7 @@ class _Reader:
                 for scope in entry.scopeSpans
                 for span in scope.spans
             ]
-        except (ValueError, RecursionError):
+        except self._errors:
             return None
 
     def _span(self, span: Any, wants: Wants) -> LeanSpan:
