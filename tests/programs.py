@@ -145,11 +145,12 @@ def report() -> None:
 
 
 def wait_for_spool(count: int, timeout_s: float = 30.0) -> None:
-    """Wait until the spool holds so many spans, however busy the machine is; what `report` says then is checked."""
+    """Wait until the spool holds so many of this process's spans, however busy the machine is; then `report`."""
     import callspan
 
     deadline = time.monotonic() + timeout_s
-    while any(counts["spooled"] < count for counts in callspan.stats().values()) and time.monotonic() < deadline:
+    while any(told["spooled"] - told["adopted"] < count for told in callspan.stats().values()):
+        assert time.monotonic() < deadline, callspan.stats()
         callspan.flush(0.05)
 
 

@@ -429,7 +429,8 @@ def test_e8_several_processes_rotate_one_file_that_others_move_away_and_lose_no_
     processes, count = times(3, 8), times(200, 2_000)
     began = time.monotonic()
     program = WRITER.replace("        with callspan", "        callspan.flush(0.1)\n        with callspan")
-    running = [start(program, tmp_path, str(number), str(count), "30000") for number in range(processes)]
+    size = str(times(30_000, 100_000))
+    running = [start(program, tmp_path, str(number), str(count), size) for number in range(processes)]
     moved = 0
     while any(process.poll() is None for process in running):
         try:  # as logrotate does, in the middle of our own rotation

@@ -226,13 +226,16 @@ def test_c8_a_forked_child_has_a_part_of_its_own_and_leaves_the_parents_alone(tm
     told = [stats["otlp"] for stats in ended.reports]
     assert len(told) == children + 1
     assert sum(stats["ended"] for stats in told) == 300 + children * 51
+    adopted = 0
     with Receiver() as up:
-        after = last_run(tmp_path, up.url)
+        while not empty(tmp_path):  # a process that ends soon does not take over what twenty have left
+            after = last_run(tmp_path, up.url)["adopted"]
+            assert after
+            adopted += after
         names = Counter(span.name for span in up.spans())
+    del names["last"]
     assert set(names.values()) == {1}
-    assert len(names) == 300 + children * 51 + 1
-    assert after["adopted"] == 300 + children * 51
-    assert empty(tmp_path)
+    assert len(names) == adopted == 300 + children * 51
 
 
 def test_c9_a_program_that_closes_all_its_files_keeps_its_spool_and_its_own_files(tmp_path):
@@ -268,7 +271,7 @@ def test_c9_a_program_that_closes_all_its_files_keeps_its_spool_and_its_own_file
 FULL_DISK = """
     import os, sys
     from pathlib import Path
-    from programs import report
+    from programs import report, wait_for_spool
     import callspan
     from callspan.exporters import OTLPExporter
     down, up = sys.argv[2:]
@@ -291,9 +294,8 @@ FULL_DISK = """
         filler.unlink()
         make(300, 3, 10)
         callspan.flush(0.2)
-        again = callspan.stats()["otlp"]
-        if not again["dropped"]:
-            assert again["spooled"] >= told["spooled"] + 3, (told, again)  # it is used again
+        if pages < 229 and not callspan.stats()["otlp"]["dropped"]:  # else there is no room now, either
+            wait_for_spool(told["spooled"] + 3)  # it is used again
         callspan.shutdown(0.1)
         callspan.configure(exporters=[OTLPExporter(up)], spool_dir="disk/spool")
         make(303, 1, 10)

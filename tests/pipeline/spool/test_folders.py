@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,37 @@ def again(folder: Folder) -> Folder:
     assert taken is not None
     assert list(taken.survey()) == []
     return taken
+
+
+def test_new_folders_are_made_whatever_takes_them_for_those_of_the_dead(tmp_path):
+    is_over = threading.Event()
+    told: list[OSError] = []
+
+    def adopt() -> None:
+        while not is_over.is_set():
+            for path in tmp_path.iterdir():
+                try:
+                    taken = Folder.take_over(path)
+                except OSError as error:
+                    told.append(error)
+                else:
+                    if taken is not None:
+                        taken.remove()
+
+    adopters = [threading.Thread(target=adopt) for _ in range(3)]
+    for adopter in adopters:
+        adopter.start()
+    try:
+        made = [Folder.make(tmp_path) for _ in range(300)]
+    finally:
+        is_over.set()
+        for adopter in adopters:
+            adopter.join()
+    assert told == []
+    assert len({folder.path for folder in made}) == 300
+    for folder in made:
+        append(folder, "one")
+        folder.let_go()
 
 
 def test_spans_are_numbered_through_all_files(tmp_path):

@@ -52,7 +52,10 @@ class Folder:
         for _ in range(10):
             path = spool_dir / os.urandom(8).hex()
             path.mkdir(mode=0o700)
-            path.chmod(0o700)  # whatever the umask
+            try:
+                path.chmod(0o700)  # whatever the umask
+            except FileNotFoundError:  # somebody took it for what a dead process left, and removed it
+                continue
             lock = locked(path, is_new=True)
             if lock is not None:
                 return cls(path, lock)

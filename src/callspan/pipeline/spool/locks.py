@@ -23,7 +23,7 @@ def locked(path: Path, *, is_new: bool) -> int | None:
     lock = path / LOCK
     try:
         descriptor = open_private(lock, creates=True)
-    except FileNotFoundError:  # the folder has just been removed
+    except (FileNotFoundError, FileExistsError):  # another process has just removed the folder, or made the lock
         return None
     try:
         if sys.platform == "win32":  # pragma: no cover
