@@ -9,7 +9,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-if int(version("pyarrow").partition(".")[0]) >= 18:
+if __name__ == "__main__" and int(version("pyarrow").partition(".")[0]) >= 18:
     # From there on it needs no numpy, nor do we, and to import that takes longer than everything else.
     sys.modules["numpy"] = None  # type: ignore[assignment]
 
