@@ -136,7 +136,7 @@ def test_shared_structures_stay_small():
     started = time.thread_time()
     (tree,) = thaw(freeze([tower]))
     plain(tree)
-    assert time.thread_time() - started < 0.5
+    assert time.thread_time() - started < 5  # not for ever; a collection of garbage may fall into it
 
 
 def test_cycles_end():
