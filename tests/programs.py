@@ -140,7 +140,8 @@ def report() -> None:
     import callspan
 
     stats = callspan.stats()
-    print("REPORT", json.dumps(stats), flush=True)
+    sys.stdout.write(f"REPORT {json.dumps(stats)}\n")  # in one piece, as forked children write into the same pipe
+    sys.stdout.flush()
     check_conserved(stats)
 
 
