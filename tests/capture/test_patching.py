@@ -163,6 +163,17 @@ def test_what_a_maker_makes_stands_in_the_place_of_a_method_over_whatever_others
     assert ("Client", "how") not in journal
 
 
+def test_arguments_may_have_any_name_where_others_have_wrapped_the_method():
+    class Template:
+        def fill(self, **values):
+            return values
+
+    Template.fill = wrapt.FunctionWrapper(Template.fill, lambda wrapped, _, args, kwargs: wrapped(*args, **kwargs))
+    patches = Patches()
+    patches.replace(Template, "fill", lambda original, on: original)
+    assert Template().fill(_=1, wrapped=2, instance=3) == {"_": 1, "wrapped": 2, "instance": 3}
+
+
 def test_a_method_bound_while_patched_falls_silent(journal):
     Client = make_class()
     patches = Patches()

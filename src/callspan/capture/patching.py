@@ -111,7 +111,10 @@ def _replacing(owner: Any, maker: Maker) -> Callable[[Any, list[Any]], Any]:
     """Return what makes the replacement of something of `owner` in one piece, as far as it is a plain function."""
 
     def wrapper(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return maker(lambda _, *args, **kwargs: wrapped(*args, **kwargs), [True])(instance, *args, **kwargs)
+        def original(_: Any, /, *args: Any, **kwargs: Any) -> Any:  # `wrapped` is bound already
+            return wrapped(*args, **kwargs)
+
+        return maker(original, [True])(instance, *args, **kwargs)
 
     def make(original: Any, on: list[Any]) -> Any:
         if type(owner) is ModuleType or type(original) is FunctionType:

@@ -155,6 +155,11 @@ async def test_a_template_that_was_formatted_asynchronously(spans):
     assert (use.template, use.variables) == ("Name a {thing}.", {"thing": "sock"})
 
 
+def test_a_template_may_be_formatted_through_its_class_and_by_any_name(spans):
+    template = PromptTemplate.from_template("Name a {_}.")
+    assert PromptTemplate.format(self=template, _="sock") == template.format(_="sock") == "Name a sock."
+
+
 def test_a_missing_variable_is_langchains_error(spans):
     with pytest.raises(KeyError, match="thing"):
         ChatPromptTemplate.from_template("Name a {thing}.").invoke({})

@@ -169,7 +169,7 @@ def format_text(original: Callable[..., Any], on: list[Any]) -> Callable[..., An
 
     def format_and_note(*args: Any, **kwargs: Any) -> Any:
         result = original(*args, **kwargs)
-        if on and switch.recorder is not None and not _is_told():
+        if on and args and switch.recorder is not None and not _is_told():
             _note(args[0], kwargs, result)
         return result
 
