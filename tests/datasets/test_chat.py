@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from callspan.datasets.chat import Refused, chat_line
-from callspan.datasets.examples import Example
+from callspan.datasets.examples import Example, is_looked_at
 from callspan.reading.files import LoadReport, files_of
 from callspan.reading.load import raw_spans
 from callspan.reading.otlp import LeanSpan
@@ -15,7 +15,7 @@ from spans import FIXED, finished, text
 
 def example(tmp_path, span):
     ((_, raw),) = raw_spans(files_of(write(tmp_path / "spans.jsonl", [span])), LoadReport())
-    return Example.of(LeanSpan.of(raw))
+    return Example.of(LeanSpan.of(raw, is_looked_at))
 
 
 def llm(*asked, answer=None, **given):

@@ -22,7 +22,7 @@ def both_ways(path):
     """Return the examples of a file: read leanly, None for a line that is not, and in full."""
     lines = list(read_lines(files_of(path), LoadReport()))
     lean = [lean_spans(line.text, is_looked_at) for line in lines]
-    full = [[LeanSpan.of(raw) for _, raw in spans_of(line, LoadReport())] for line in lines]
+    full = [[LeanSpan.of(raw, is_looked_at) for _, raw in spans_of(line, LoadReport())] for line in lines]
     return tuple([spans and [Example.of(span) for span in spans] for spans in side] for side in (lean, full))
 
 

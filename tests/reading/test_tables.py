@@ -60,6 +60,15 @@ def test_a_row_for_each_span_with_documented_columns(tmp_path):
     assert second["line_offset"] > 0
 
 
+@pytest.mark.parametrize("columns", [["kind"], ["component", "provider", "is_estimated", "step", "file"]])
+def test_columns_that_are_wanted_are_those_of_the_whole_table(tmp_path, columns):
+    feedback = finished("evaluator", "feedback", component=COMPONENT, feedback=Feedback("helpful", "trace", 1, "up"))
+    path = write(tmp_path / "spans.jsonl", [*FIXED.values(), feedback])
+    table = to_arrow(path, columns=columns)
+    assert table.column_names == columns
+    assert table.to_pylist() == to_arrow(path).select(columns).to_pylist()
+
+
 def test_what_arrow_cannot_hold_is_mended(tmp_path):
     odd = foreign({"gen_ai.usage.input_tokens": 2**70, "user.id": "u"}, name="half \ud83d", startTimeUnixNano=2**64)
     (row,) = to_arrow(write_requests(tmp_path / "odd.jsonl", odd)).to_pylist()
@@ -119,7 +128,7 @@ def test_an_interrupt_leaves_no_worker(tmp_path, monkeypatch):
 def test_a_worker_that_ends_early_is_told(tmp_path, monkeypatch):
     nothing = [sys.executable, "-c", ""]
     monkeypatch.setattr(tables, "_SEGMENT_BYTES", 3_000)
-    monkeypatch.setattr(tables, "_start", lambda _: subprocess.Popen(nothing, stdout=subprocess.PIPE))
+    monkeypatch.setattr(tables, "_start", lambda *_: subprocess.Popen(nothing, stdout=subprocess.PIPE))
     path = write(tmp_path / "spans.jsonl", [finished("chain", span_id=number + 1) for number in range(20)])
     with pytest.raises(CallspanError, match=r"a worker that reads .*spans\.jsonl ended early"):
         to_arrow(path, processes=2)

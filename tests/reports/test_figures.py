@@ -7,7 +7,7 @@ import pytest
 from callspan.errors import CallspanError
 from callspan.reading import LoadReport, to_arrow
 from callspan.reports import figures
-from callspan.reports.database import Database
+from callspan.reports.database import NEEDED, Database
 from callspan.reports.report import make_figures, make_samples
 
 
@@ -158,3 +158,13 @@ def test_a_retrieval_has_its_documents_with_scores(database):
         {"id": "d-1", "score": 0.9, "text": "Socks ship in two days."},
         {"id": None, "score": 0.2, "text": "We sell shoes."},
     ]
+
+
+def test_columns_that_were_not_read_are_null(shop_file):
+    table = to_arrow(shop_file, columns=NEEDED)
+    with Database(table) as opened:
+        found = opened.one("select count(*) as calls, count(model) as models, sum(input_tokens) as tokens from calls")
+        roots = opened.one("select count(*) as roots from calls where is_root")
+    with Database(to_arrow(shop_file)) as whole:
+        assert roots == whole.one("select count(*) as roots from calls where is_root")
+        assert found == {**whole.one("select count(*) as calls from calls"), "models": 0, "tokens": None}

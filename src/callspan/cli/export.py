@@ -7,17 +7,20 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from callspan.cli.choosing import add_choice, selection_of, wishes_of
 from callspan.cli.progress import Progress
 from callspan.cli.report import add_input, read_table
 from callspan.drawing import figures
-from callspan.errors import CallspanError
+from callspan.errors import CallspanError, ReadError
 from callspan.reading.files import LoadReport
 
 if TYPE_CHECKING:
+    from callspan.cli.export_at_once import AtOnce
     from callspan.datasets.making import Calls, Made
+    from callspan.datasets.selecting import Selection
     from callspan.datasets.writing import Card
 
 SUMMARY: Final = "make datasets of calls: for fine-tuning, preferences and evaluation"
@@ -59,28 +62,48 @@ def run(arguments: argparse.Namespace) -> int:
     selection = selection_of(arguments, "llm", both_opinions=is_preference)
     if is_preference and (selection.opinion is None or selection.opinion.sign is None):
         raise CallspanError('--format preference needs --feedback with a condition, as in --feedback "helpful>=1"')
-    table = read_table(arguments, LoadReport())
-    if table is None:
-        return 1
-    from callspan.cli.export_workers import CALLS_AT_ONCE, Makers  # noqa: PLC0415 - an extra
-    from callspan.datasets.making import columns_for  # noqa: PLC0415
-    from callspan.datasets.writing import TOLD, write_dataset  # noqa: PLC0415
-    from callspan.reports.database import Database  # noqa: PLC0415
+    from callspan.datasets.selecting import LOOKED_AT  # noqa: PLC0415
 
     with ExitStack() as stack:
+        at_once = _at_once(arguments, selection, stack)
+        columns = None if arguments.where else LOOKED_AT
+        table = read_table(arguments, LoadReport(), columns, at_once)
+        if table is None:
+            return 1
+        from callspan.cli.export_workers import CALLS_AT_ONCE, Makers  # noqa: PLC0415 - an extra
+        from callspan.datasets.making import columns_for  # noqa: PLC0415
+        from callspan.datasets.writing import TOLD, write_dataset  # noqa: PLC0415
+        from callspan.reports.database import Database  # noqa: PLC0415
+
         makers = stack.enter_context(Makers(arguments.format, arguments.processes))
-        if not (selection.is_narrow or arguments.where):
+        if at_once is None and not (selection.is_narrow or arguments.where):
             makers.start(table.num_rows)  # they import what they need while calls are chosen
         database = stack.enter_context(Database(table, arguments.where))
         question, given = selection.question({*columns_for(arguments.format), *TOLD})
         total = database.count(question, given)
-        makers.start(total)
-        made = _watched(makers.make_all(database.columns(question, CALLS_AT_ONCE, **given)), total)
-        card = write_dataset(made, arguments.format, arguments.output, split=arguments.split)
+        calls = database.columns(question, CALLS_AT_ONCE, **given)
+        if at_once is None:
+            makers.start(total)
+        made = makers.make_all(calls) if at_once is None else at_once.made(calls)
+        card = write_dataset(_watched(made, total), arguments.format, arguments.output, split=arguments.split)
     told = {"format": arguments.format, "made_of": arguments.paths, "chosen_by": wishes_of(arguments), "calls": total}
     Path(f"{arguments.output}.card.json").write_text(card.as_json(told), encoding="utf-8", errors="replace")
     _say(card)
     return 0 if card.examples else 1
+
+
+def _at_once(arguments: argparse.Namespace, selection: Selection, stack: ExitStack) -> AtOnce | None:
+    """Return what makes the calls while the table is read; None where only the table says which calls are wanted."""
+    from callspan.cli.export_at_once import FORM, AtOnce  # noqa: PLC0415 - an extra
+
+    if arguments.format != FORM or arguments.where or not selection.is_of_kinds:
+        return None
+    out = arguments.output
+    try:  # where there has to be room for it all anyway
+        folder = TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent)
+    except OSError as error:
+        raise ReadError(error.errno, error.strerror or type(error).__name__, str(out)) from None
+    return AtOnce(Path(stack.enter_context(folder)), selection.kinds)
 
 
 def _watched(made: Iterable[tuple[Calls, Made]], total: int) -> Iterator[tuple[Calls, Made]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ from callspan.reading.files import LoadReport, files_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from callspan.reading.tables import Beside
     from callspan.reports.database import Database
 
 SUMMARY: Final = (
@@ -101,8 +103,13 @@ def open_database(arguments: argparse.Namespace, report: LoadReport) -> Database
     return Database(table, arguments.where)
 
 
-def read_table(arguments: argparse.Namespace, report: LoadReport) -> pa.Table | None:
-    """Read the files that were asked for into a table; None as `open_database`."""
+def read_table(
+    arguments: argparse.Namespace,
+    report: LoadReport,
+    columns: Collection[str] | None = None,
+    beside: Beside | None = None,
+) -> pa.Table | None:
+    """Read the files that were asked for into a table, as `to_arrow` does; None as `open_database`."""
     from callspan.reading.tables import to_arrow  # noqa: PLC0415
 
     files = [file for path in arguments.paths for file in files_of(path)]
@@ -113,6 +120,8 @@ def read_table(arguments: argparse.Namespace, report: LoadReport) -> pa.Table | 
             report=report,
             processes=max(arguments.processes, 1),
             on_progress=lambda done, total: progress.show(done // 1_000_000, total // 1_000_000),
+            columns=columns,
+            beside=beside,
         )
     finally:
         progress.clear()

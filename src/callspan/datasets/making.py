@@ -73,26 +73,33 @@ def make(calls: Calls, form: str, clean: Clean) -> Made:
         for file, offset, number, trace_id, span_id in zip(*(calls[name] for name in PLACES), strict=True)
     ]
     spans = lean_spans_of(placed, is_looked_at)
-    maker = _Maker(form, clean)
+    maker = Maker(form, clean)
     for start in range(0, len(placed), _AT_ONCE):
         some = [*islice(spans, _AT_ONCE)]
         if form in _CHAT:
             maker.make_chats(some)
         else:
             maker.make_rows(some, [calls[name][start : start + _AT_ONCE] for name in FACTS])
-    return Made(maker.contents, maker.digests, maker.redacted, dict(maker.refused))
+    return maker.made()
 
 
-class _Maker:
+class Maker:
     """Makes some calls after the other, and collects what was made."""
 
     def __init__(self, form: str, clean: Clean) -> None:
+        """Take one of `FORMATS`, and what cleans."""
         self._form = form
         self._clean = clean
-        self.contents: list[Any] = []
-        self.digests: list[bytes] = []
-        self.redacted = 0
-        self.refused: Counter[str] = Counter()
+        self._contents: list[Any] = []
+        self._digests: list[bytes] = []
+        self._redacted = 0
+        self._refused: Counter[str] = Counter()
+
+    def made(self) -> Made:
+        """Return what was made since this was asked for last."""
+        made = Made(self._contents, self._digests, self._redacted, dict(self._refused))
+        self._contents, self._digests, self._redacted, self._refused = [], [], 0, Counter()
+        return made
 
     def make_chats(self, spans: Sequence[LeanSpan | None]) -> None:
         """Make lines for chat models, of plain chats without examples in between."""
@@ -100,7 +107,7 @@ class _Maker:
         count = self._clean.texts([message for chat in chats if chat for message in chat], "content")
         if count is None:
             chats = [None] * len(spans)
-        self.redacted += count or 0
+        self._redacted += count or 0
         examples = iter(self._examples([span for span, chat in zip(spans, chats, strict=True) if chat is None]))
         for chat in chats:
             example = next(examples) if chat is None else None
@@ -110,7 +117,7 @@ class _Maker:
                 else:
                     line = None if example is None else chat_line(example)
             except Refused as reason:
-                self.refused[str(reason)] += 1
+                self._refused[str(reason)] += 1
                 line = None
             self._add(line)
 
@@ -123,7 +130,7 @@ class _Maker:
 
     def _examples(self, spans: Sequence[LeanSpan | None]) -> list[Example | None]:
         examples = [None if span is None else Example.of(span) for span in spans]
-        self.redacted += self._clean.examples([example for example in examples if example is not None])
+        self._redacted += self._clean.examples([example for example in examples if example is not None])
         return examples
 
     def _add(self, line: Tree | None) -> None:
@@ -137,8 +144,8 @@ class _Maker:
                 digest = hashlib.sha256(content).digest()[:16]  # its keys are always in the same order
             elif form != "preference":  # pairs have digests of their own
                 digest = digest_of(content_of(line))
-        self.contents.append(content)
-        self.digests.append(digest)
+        self._contents.append(content)
+        self._digests.append(digest)
 
 
 def content_of(line: Tree) -> Tree:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from callspan.errors import CallspanError, ReadError
+from callspan.reports.database import NEEDED
 
 Tree = dict[str, Any]
 
@@ -21,6 +22,10 @@ _COLUMNS: Final = {
     "feedback": "said.name",
     **{name: f"said.{name}" for name in ("score", "label", "comment")},
 }
+LOOKED_AT: Final = frozenset(
+    (*NEEDED, *(value.removeprefix("one.") for value in _COLUMNS.values() if value.startswith("one.")))
+)
+"""Columns of the table of spans that are looked at."""
 # Feedback on a root is about all that is below it; of several pieces on one call the newest counts.
 _SAID: Final = """
 select trace_id, span_id, unnest(max_by({{'name': name, 'score': score, 'label': label, 'comment': comment}}, time))
@@ -78,6 +83,11 @@ class Selection:
     has_failed: bool | None = None
     calls: frozenset[str] | None = None
     both_opinions: bool = field(default=False, kw_only=True)
+
+    @property
+    def is_of_kinds(self) -> bool:
+        """Whether it asks for all calls of some kinds, and for nothing else."""
+        return bool(self.kinds) and self == Selection(self.kinds)
 
     @property
     def is_narrow(self) -> bool:

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -21,7 +22,8 @@ _MESSAGE_CHARACTERS: Final = 1_000
 class Column(NamedTuple):
     """One column. `type` is `text`, `word` (a text of few values), `time`, `int`, `float`, `flag` or `texts`.
 
-    `field` is where its values stand in a `Row`; `make` makes the values of those.
+    `field` is where its values stand in a `Row`; `make` makes the values of those. `facts` are what the attributes of a
+    span have to tell for it, where that is not the one fact of the field's name.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Column(NamedTuple):
     field: str
     meaning: str
     make: Callable[[Sequence[Any]], Sequence[Any]] | None = None
+    facts: tuple[str, ...] = ()
 
 
 def _milliseconds(durations_ns: Sequence[Any]) -> Sequence[Any]:
@@ -44,19 +47,27 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("span_id", "text", "span_id", "16 hexadecimal digits"),
     Column("parent_id", "text", "parent_id", "the span above; null at a root"),
     Column("name", "word", "name", "what was called"),
-    Column("kind", "word", "kind", "one of the nine kinds: `llm`, `chain`, `tool`, …"),
-    Column("component", "word", "component", "a finer word than the kind; `feedback` for feedback"),
+    Column("kind", "word", "kind", "one of the nine kinds: `llm`, `chain`, `tool`, …", facts=("kind", "operation")),
+    Column(
+        *("component", "word", "component", "a finer word than the kind; `feedback` for feedback"),
+        facts=("component", "kind", "operation"),
+    ),
     Column("service", "word", "service", "who made the span"),
     Column("start_time", "time", "start_time_unix_ns", "when it began, in UTC"),
     Column("duration_ms", "float", "duration_ns", "how long it took", _milliseconds),
     Column("outcome", "word", "outcome", "`ok`, `error`, `cancelled`, `abandoned` or `incomplete`"),
     Column("error_type", "word", "error_type", "the class of what was raised"),
     Column("error_message", "text", "error_message", "its text, at most 1,000 characters", _messages),
-    Column("provider", "word", "provider", "who runs the model, by its GenAI name"),
+    Column(
+        *("provider", "word", "provider", "who runs the model, by its GenAI name"), facts=("provider", "host", "system")
+    ),
     Column("model", "word", "model", "the model that answered, else the one asked for"),
     Column("input_tokens", "int", "input_tokens", "tokens sent, cached ones included"),
     Column("output_tokens", "int", "output_tokens", "tokens received"),
-    Column("is_estimated", "flag", "estimated", "whether callspan counted the tokens, not the provider"),
+    Column(
+        *("is_estimated", "flag", "estimated", "whether callspan counted the tokens, not the provider"),
+        facts=("usage_source",),
+    ),
     Column("cost", "float", "cost", "US dollars; null where no price is known"),
     Column("time_to_first_chunk_s", "float", "time_to_first_chunk_s", "of a stream"),
     Column("finish_reason", "word", "finish_reason", "why the first choice ended"),
@@ -81,11 +92,18 @@ COLUMNS: Final[tuple[Column, ...]] = (
 )
 
 
-_CELLS: Final = attrgetter(*(column.field for column in COLUMNS))
+_BY_NAME: Final = {column.name: column for column in COLUMNS}
+_ALWAYS_READ: Final = ("outcome", "error_type")  # they say whether there is more to read
 
 
-def schema() -> pa.Schema:
-    """Return the Arrow schema; each field carries its meaning as metadata."""
+def facts_for(columns: Collection[str]) -> frozenset[str]:
+    """Return which facts, by the names in `callspan.reading.overview`, rows need for these columns."""
+    wanted = [column for column in COLUMNS if column.name in columns]
+    return frozenset(_ALWAYS_READ).union(*(column.facts or (column.field,) for column in wanted))
+
+
+def schema(columns: Collection[str] | None = None) -> pa.Schema:
+    """Return the Arrow schema of these columns, else of all; each field carries its meaning as metadata."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
     types = {
@@ -98,23 +116,40 @@ def schema() -> pa.Schema:
         "texts": pa.list_(pa.string()),
     }
     return pa.schema(
-        [pa.field(column.name, types[column.type], metadata={"meaning": column.meaning}) for column in COLUMNS]
+        [
+            pa.field(column.name, types[column.type], metadata={"meaning": column.meaning})
+            for column in COLUMNS
+            if columns is None or column.name in columns
+        ]
     )
 
 
 def batch_of(rows: list[Row], shape: pa.Schema) -> pa.RecordBatch:
-    """Turn rows into columns."""
+    """Turn rows into the columns of a schema."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
     arrays = []
-    by_column: Iterable[Sequence[Any]] = zip(*map(_CELLS, rows), strict=True) if rows else [()] * len(COLUMNS)
-    for column, field, cells in zip(COLUMNS, shape, by_column, strict=True):
+    columns = [_BY_NAME[name] for name in shape.names]
+    for column, field, cells in zip(columns, shape, _cells(rows, columns), strict=True):
         values = column.make(cells) if column.make else cells
         try:
             arrays.append(pa.array(values, field.type))
         except (UnicodeError, OverflowError, pa.ArrowInvalid):
             arrays.append(pa.array([_held(value) for value in values], field.type))
     return pa.record_batch(arrays, schema=shape)
+
+
+def _cells(rows: list[Row], columns: list[Column]) -> Iterable[Sequence[Any]]:
+    if not rows:
+        return [()] * len(columns)
+    told = zip(*map(_getter(tuple([column.field for column in columns])), rows), strict=True)
+    next(told)
+    return told
+
+
+@lru_cache(maxsize=16)
+def _getter(fields: tuple[str, ...]) -> Callable[[Row], Sequence[Any]]:
+    return attrgetter("place", *fields)  # of one more: of a single one it would make no tuple
 
 
 def _held(value: Any) -> Any:

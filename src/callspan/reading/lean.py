@@ -10,11 +10,11 @@ import contextlib
 from collections.abc import Callable
 from functools import cache, lru_cache
 from sys import intern
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from callspan.reading.files import Line
 from callspan.reading.load import Place
-from callspan.reading.otlp import LeanSpan, read_id, read_value
+from callspan.reading.otlp import LeanSpan, Wants, read_id, read_value
 from callspan.reading.overview import FACTS, Read, Row, make_row, service_in, way
 from callspan.reading.shapes import list_of, shape
 
@@ -28,13 +28,20 @@ _IDS_KEPT: Final = 1_000
 _ERROR: Final = 2  # the code of a status
 
 
-Wants = Callable[[str], bool]
-"""Says of the name of an attribute whether it is looked at."""
+class Keep(NamedTuple):
+    """Which rows keep their span, by kind, and which of its attributes."""
+
+    kinds: frozenset[str]
+    wants: Wants
+
+    def is_for(self, row: Row) -> bool:
+        """Return whether a row keeps its span; feedback is no call."""
+        return row.kind in self.kinds and row.component != "feedback"
 
 
-def lean_reader() -> Lean | None:
-    """Return a lean reader of lines; None where msgspec is not installed."""
-    reader = _reader()
+def lean_reader(facts: frozenset[str] | None = None, keep: Keep | None = None) -> Lean | None:
+    """Return a lean reader of lines, for rows as `load_rows` makes them; None where msgspec is not installed."""
+    reader = _reader(facts, keep)
     return None if reader is None else reader.read
 
 
@@ -45,16 +52,16 @@ def lean_spans(text: bytes, wants: Wants) -> list[LeanSpan] | None:
 
 
 @cache
-def _reader() -> _Reader | None:
+def _reader(facts: frozenset[str] | None = None, keep: Keep | None = None) -> _Reader | None:
     with contextlib.suppress(ImportError):
-        return _Reader()
+        return _Reader(facts, keep)
     return None
 
 
 class _Reader:
     """Reads lines, with what msgspec has made of their shapes."""
 
-    def __init__(self) -> None:
+    def __init__(self, facts: frozenset[str] | None, keep: Keep | None) -> None:
         from msgspec import MsgspecError  # noqa: PLC0415 - an extra
         from msgspec.json import Decoder  # noqa: PLC0415
 
@@ -63,6 +70,8 @@ class _Reader:
         self._request, self._value = Decoder(request).decode, Decoder(value).decode
         self._word, self._text = Decoder(word).decode, Decoder(text).decode
         self._anything = Decoder().decode
+        self._facts = facts
+        self._keep = keep
         self._service_of = lru_cache(_RESOURCES_KEPT)(self._read_service)
         self._shared_id = lru_cache(_IDS_KEPT)(read_id)
         self._words: dict[bytes, str] = {}
@@ -100,6 +109,9 @@ class _Reader:
         trace_id, span_id = self._shared_id(span.traceId, 32), read_id(span.spanId, 16)
         if trace_id is None or span_id is None or (span.events and any(map(_may_judge, span.events))):
             raise ValueError("there is more to tell")
+        return self._kept(trace_id, span_id, span, wants)
+
+    def _kept(self, trace_id: str, span_id: str, span: Any, wants: Wants) -> LeanSpan:
         attributes, told = span.attributes, {}
         for key, index in _wanted(tuple([one.key for one in attributes]), wants):
             value = attributes[index].value
@@ -120,10 +132,13 @@ class _Reader:
             raise ValueError("there is more to tell")
         parent_id = self._shared_id(span.parentSpanId, 16) if span.parentSpanId else None
         start_ns, end_ns = int(span.startTimeUnixNano), int(span.endTimeUnixNano)
-        return make_row(place, trace_id, span_id, parent_id, span.name, start_ns, end_ns, told, service)
+        row = make_row(place, trace_id, span_id, parent_id, span.name, start_ns, end_ns, told, service)
+        if self._keep is not None and self._keep.is_for(row):
+            row.span = self._kept(trace_id, span_id, span, self._keep.wants)
+        return row
 
     def _told(self, attributes: list[Any]) -> dict[str, Any]:
-        words, others = _places(tuple([one.key for one in attributes]))
+        words, others = _places(tuple([one.key for one in attributes]), self._facts)
         told: dict[str, Any] = {}
         known = self._words
         for fact, index in words:
@@ -160,10 +175,12 @@ class _Reader:
 
 
 @lru_cache(maxsize=4096)
-def _places(keys: tuple[str, ...]) -> tuple[list[tuple[str, int]], list[tuple[str, int, Read]]]:
+def _places(
+    keys: tuple[str, ...], facts: frozenset[str] | None
+) -> tuple[list[tuple[str, int]], list[tuple[str, int, Read]]]:
     """Return which facts to read of which of the attributes with these keys, as `way` does, by their number."""
     numbers = {key: number for number, key in enumerate(keys) if key in FACTS}
-    words, others = way(tuple(numbers))
+    words, others = way(tuple(numbers), facts)
     return [(fact, numbers[name]) for fact, name in words], [(fact, numbers[name], read) for fact, name, read in others]
 
 

@@ -13,6 +13,8 @@ from typing import Any, Final, NamedTuple
 Tree = dict[str, Any]
 Complain = Callable[[str], None]
 """Told why a span could not be read, in a few words that can be counted."""
+Wants = Callable[[str], bool]
+"""Says of the name of an attribute whether it is looked at."""
 
 NOT_A_REQUEST: Final = "not an OTLP trace request"
 NOT_A_SPAN: Final = "not a span"
@@ -66,9 +68,10 @@ class LeanSpan(NamedTuple):
     attributes: Tree
 
     @classmethod
-    def of(cls, raw: RawSpan) -> LeanSpan:
-        """Read the attributes of a span, and leave the rest."""
-        return cls(raw.trace_id, raw.span_id, raw.name, read_attributes(raw.attributes))
+    def of(cls, raw: RawSpan, wants: Wants) -> LeanSpan:
+        """Read the attributes of a span that are wanted, and leave the rest."""
+        told = read_attributes(raw.attributes)
+        return cls(raw.trace_id, raw.span_id, raw.name, {name: told[name] for name in told if wants(name)})
 
 
 def read_request(tree: object, complain: Complain) -> Iterator[RawSpan | None]:

@@ -5,7 +5,7 @@ Written for millions of spans: one look at each attribute, and nothing is made o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from sys import intern
@@ -17,7 +17,7 @@ from callspan.reading import names
 from callspan.reading.attributes import as_count, as_number, as_texts
 from callspan.reading.failures import own_message, read_events, take_error
 from callspan.reading.load import Place
-from callspan.reading.otlp import RawSpan, read_attributes, read_value
+from callspan.reading.otlp import LeanSpan, RawSpan, read_attributes, read_value
 
 Tree = dict[str, Any]
 Read = Callable[[Any], Any]
@@ -68,6 +68,7 @@ class Row:
     feedback_id: str | None = None
     feedback_key: str | None = None
     is_found: bool = True  # False where a search was made and this is not it
+    span: LeanSpan | None = None  # where it was asked to be kept
 
     @property
     def duration_ns(self) -> int:
@@ -189,13 +190,19 @@ def _values(pairs: list[Any]) -> Tree:
 
 
 @lru_cache(maxsize=4096)
-def way(attributes: tuple[str, ...]) -> tuple[list[tuple[str, str]], list[tuple[str, str, Read]]]:
+def way(
+    attributes: tuple[str, ...], facts: Collection[str] | None = None
+) -> tuple[list[tuple[str, str]], list[tuple[str, str, Read]]]:
     """Return which facts to read of which of these attributes, the best names last; texts apart from all others.
+
+    `facts` are those that are wanted, hashable; None wants all.
 
     Most spans of a program have one of a few sets of attributes, so this is asked once for each set.
     """
     best_last = sorted(attributes, key=lambda name: -FACTS[name].rank)
-    told = [(FACTS[name].name, name, FACTS[name].read) for name in best_last]
+    told = [
+        (FACTS[name].name, name, FACTS[name].read) for name in best_last if facts is None or FACTS[name].name in facts
+    ]
     return [(fact, name) for fact, name, read in told if read is _word], [one for one in told if one[2] is not _word]
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from callspan.reading.evaluations import read_spans
 from callspan.reading.files import LoadReport, Segment, read_again, read_lines
-from callspan.reading.lean import Wants, lean_reader, lean_spans
+from callspan.reading.lean import Keep, lean_reader, lean_spans
 from callspan.reading.load import Place, spans_of
-from callspan.reading.otlp import LeanSpan, RawSpan
+from callspan.reading.otlp import LeanSpan, RawSpan, Wants
 from callspan.reading.overview import Row, row_of
 from callspan.reading.parse import loads
 
@@ -36,12 +36,16 @@ def load_rows(
     report: LoadReport,
     trace_prefix: str = "",
     finds: Callable[[RawSpan], bool] | None = None,
+    *,
+    facts: frozenset[str] | None = None,
+    keep: Keep | None = None,
 ) -> Iterator[Row]:
     """Yield a row for every span of the files, or for those of traces whose ID starts with the prefix.
 
-    `finds` is a search: each row says whether its span is found.
+    `finds` is a search: each row says whether its span is found. `facts` are those that rows are needed for: of others
+    they may not tell; None wants all. `keep` says which rows keep their span.
     """
-    lean = lean_reader() if finds is None else None
+    lean = lean_reader(facts, keep) if finds is None else None
     for line in read_lines(files, report):
         rows = lean(line) if lean is not None else None
         if rows is not None:
@@ -53,6 +57,8 @@ def load_rows(
                 row = row_of(place, raw)
                 if finds is not None:
                     row.is_found = finds(raw)
+                if keep is not None and keep.is_for(row):
+                    row.span = LeanSpan.of(raw, keep.wants)
                 yield row
 
 
@@ -71,14 +77,14 @@ def records_of(rows: Iterable[Row | Placed]) -> Iterator[SpanRecord | None]:
 def lean_spans_of(rows: Iterable[Placed], wants: Wants) -> Iterator[LeanSpan | None]:
     """Yield the spans of rows, which are in the order of the files and find room in memory; None where one has changed.
 
-    They have the attributes that are wanted, and maybe others.
+    They have the attributes that are wanted.
     """
 
     def read(text: bytes) -> list[LeanSpan | None]:
         found = lean_spans(text, wants)
         if found is not None:
             return [*found]
-        return [None if raw is None else LeanSpan.of(raw) for raw in _spans_in(text)]
+        return [None if raw is None else LeanSpan.of(raw, wants) for raw in _spans_in(text)]
 
     return _in_order(rows, read)
 

@@ -9,33 +9,36 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-if __name__ == "__main__" and int(version("pyarrow").partition(".")[0]) >= 18:
-    # From there on it needs no numpy, nor do we, and to import that takes longer than everything else.
-    sys.modules["numpy"] = None  # type: ignore[assignment]
-
-import pyarrow as pa
-
 from callspan.reading.columns import batch_of, schema
 from callspan.reading.files import LoadReport, Segment
-from callspan.reading.tables import batches
+from callspan.reading.tables import Beside, batches
+
+_NEW_OBJECTS: int = 100_000  # there are hardly any rings, only rows, which it would walk again and again
 
 
-def main(order: str) -> None:
-    """Read what the order names: a JSON list of file, start and end."""
+def main(order: str, beside: Beside | None = None) -> None:
+    """Read what the order names: a JSON list of segments (file, start and end) and columns; for a program alone."""
+    if int(version("pyarrow").partition(".")[0]) >= 18:
+        # From there on it needs no numpy, nor do we, and to import that takes longer than everything else.
+        sys.modules["numpy"] = None  # type: ignore[assignment]
+    import pyarrow as pa  # noqa: PLC0415 - without numpy
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this ends it
-    gc.disable()  # there are no rings, only rows, which it would walk again and again
-    segments = [Segment(Path(file), start, end) for file, start, end in json.loads(order)]
-    report, done = LoadReport(), 0
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS)
+    shares, columns = json.loads(order)
+    segments = [Segment(Path(file), start, end) for file, start, end in shares]
+    report, done, shape = LoadReport(), 0, schema(columns)
 
     def moved(now: int) -> None:
         nonlocal done
         done = now
 
-    with pa.ipc.new_stream(sys.stdout.buffer, schema()) as stream:
-        for batch in batches(segments, report, moved):
+    with pa.ipc.new_stream(sys.stdout.buffer, shape) as stream:
+        for batch in batches(segments, report, moved, columns, beside):
             stream.write_batch(batch, {"bytes": str(done)})
         last = {"bytes": str(done), "report": json.dumps(vars(report))}
-        stream.write_batch(batch_of([], schema()), last)
+        stream.write_batch(batch_of([], shape), last)
 
 
 if __name__ == "__main__":

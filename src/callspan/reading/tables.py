@@ -10,15 +10,15 @@ import json
 import os
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from callspan.errors import CallspanError
-from callspan.reading.columns import batch_of, schema
+from callspan.reading.columns import batch_of, facts_for, schema
 from callspan.reading.files import LoadReport, Segment, files_of, is_packed
 from callspan.reading.programs import start_program
 from callspan.reading.rows import load_rows
@@ -26,12 +26,34 @@ from callspan.reading.rows import load_rows
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from callspan.reading.lean import Keep
+    from callspan.reading.overview import Row
+
 Progress = Callable[[int, int], object]
 """Told how many bytes of how many have been read."""
 
 _MISSING: Final = 'tables need pyarrow and DuckDB: python -m pip install "callspan[reading]"'
 _ROWS_AT_ONCE: Final = 10_000
 _SEGMENT_BYTES: Final = 64 * 1024 * 1024
+_TAKEN_AT_ONCE: Final = 32  # rows with their spans: few enough that what was read is still near
+
+
+class Beside(Protocol):
+    """Does something with spans while they are read for a table, so that they are read but once."""
+
+    @property
+    def keep(self) -> Keep:
+        """Which rows keep their span."""
+
+    @property
+    def program(self) -> tuple[str, ...]:
+        """The module, and its arguments, that is `table_worker` with the same beside."""
+
+    def take(self, rows: Sequence[Row]) -> None:
+        """Take the spans of some rows of one file, in their order."""
+
+    def finish(self) -> None:
+        """There are no more."""
 
 
 def to_arrow(
@@ -40,11 +62,14 @@ def to_arrow(
     report: LoadReport | None = None,
     processes: int = 1,
     on_progress: Progress | None = None,
+    columns: Collection[str] | None = None,
+    beside: Beside | None = None,
 ) -> pa.Table:
     """Read a file, a folder, a glob or a list of files into a table: `callspan.reading.columns`, a row a span.
 
-    One million spans take about 350 MB. `processes` reads large files with so many at once. What cannot be read is
-    counted in `report`. Needs `callspan[reading]`; raises `ReadError` for a missing path.
+    One million spans take about 350 MB. `processes` reads large files with so many at once. `columns` are those that
+    are wanted, by default all: fewer take less time. What cannot be read is counted in `report`. `beside` sees the
+    spans. Needs `callspan[reading]`; raises `ReadError` for a missing path.
     """
     check_arrow()
     files = list(path) if isinstance(path, Sequence) and not isinstance(path, str) else files_of(path)
@@ -52,8 +77,14 @@ def to_arrow(
     segments = list(_segments(files))
     total = sum(file.stat().st_size for file in files if file.exists())
     if processes > 1 and len(segments) > 1:
-        return _read_with(min(processes, len(segments)), segments, told, total, on_progress)
-    return _table(list(batches(segments, told, lambda done: on_progress and on_progress(done, total))))
+        shares = _shares(segments, min(processes, len(segments)))
+        return _table(_read_with(shares, told, total, on_progress, columns, beside), columns)
+
+    def moved(done: int) -> None:
+        if on_progress is not None:
+            on_progress(done, total)
+
+    return _table(list(batches(segments, told, moved, columns, beside)), columns)
 
 
 def check_arrow() -> None:
@@ -72,17 +103,34 @@ def import_arrow() -> Any:
 
 
 def batches(
-    segments: Sequence[Segment], report: LoadReport, on_bytes: Callable[[int], object]
+    segments: Sequence[Segment],
+    report: LoadReport,
+    on_bytes: Callable[[int], object],
+    columns: Collection[str] | None,
+    beside: Beside | None,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the spans of the segments, ten thousand at a time."""
-    shape, done = schema(), 0
+    shape, done = schema(columns), 0
+    facts = None if columns is None else facts_for(columns)
     for segment in segments:
-        rows = load_rows([segment], report)
+        rows = load_rows([segment], report, facts=facts, keep=None if beside is None else beside.keep)
+        if beside is not None:
+            rows = _taken(rows, beside)
         while some := list(islice(rows, _ROWS_AT_ONCE)):
             yield batch_of(some, shape)
             on_bytes(done + some[-1].place.offset - segment.start)
         done += _size(segment)
+    if beside is not None:
+        beside.finish()
     on_bytes(done)
+
+
+def _taken(rows: Iterator[Row], beside: Beside) -> Iterator[Row]:
+    while some := list(islice(rows, _TAKEN_AT_ONCE)):
+        beside.take(some)
+        for row in some:
+            row.span = None
+        yield from some
 
 
 def _size(segment: Segment) -> int:
@@ -102,18 +150,26 @@ def _segments(files: Sequence[Path]) -> Iterator[Segment]:
             yield Segment(file, start, None if is_last else start + _SEGMENT_BYTES)
 
 
-def _table(found: list[pa.RecordBatch]) -> pa.Table:
+def _table(found: list[pa.RecordBatch], columns: Collection[str] | None) -> pa.Table:
     pa = import_arrow()
-    return pa.Table.from_batches(found, schema=schema()).unify_dictionaries()
+    return pa.Table.from_batches(found, schema=schema(columns)).unify_dictionaries()
+
+
+def _shares(segments: list[Segment], processes: int) -> list[list[Segment]]:
+    """Share the segments among workers: each reads neighbours, so that the order stays that of the files."""
+    bounds = [number * len(segments) // processes for number in range(processes + 1)]
+    return [segments[start:end] for start, end in pairwise(bounds)]
 
 
 def _read_with(
-    processes: int, segments: list[Segment], report: LoadReport, total: int, on_progress: Progress | None
-) -> pa.Table:
-    """Share the segments among workers: each reads neighbours, so that the order stays that of the files."""
-    bounds = [number * len(segments) // processes for number in range(processes + 1)]
-    shares = [segments[start:end] for start, end in pairwise(bounds)]
-    done = [0] * processes
+    shares: list[list[Segment]],
+    report: LoadReport,
+    total: int,
+    on_progress: Progress | None,
+    columns: Collection[str] | None,
+    beside: Beside | None,
+) -> list[pa.RecordBatch]:
+    done = [0] * len(shares)
 
     def read(number: int) -> tuple[list[pa.RecordBatch], LoadReport]:
         def moved(now: int) -> None:
@@ -123,10 +179,11 @@ def _read_with(
 
         return _from_worker(workers[number], shares[number], moved)
 
-    workers = [_start(share) for share in shares]
-    threads = ThreadPoolExecutor(processes)
+    program = ("callspan.reading.table_worker",) if beside is None else beside.program
+    workers = [_start(program, share, columns) for share in shares]
+    threads = ThreadPoolExecutor(len(shares))
     try:
-        parts = list(threads.map(read, range(processes)))
+        parts = list(threads.map(read, range(len(shares))))
     finally:  # first the workers, which the threads wait for
         for worker in workers:
             worker.kill()
@@ -135,12 +192,13 @@ def _read_with(
             worker.wait()
     for _, told in parts:
         report.add(told)
-    return _table([batch for some, _ in parts for batch in some])
+    return [batch for some, _ in parts for batch in some]
 
 
-def _start(share: list[Segment]) -> subprocess.Popen[bytes]:
-    order = json.dumps([[str(file), start, end] for file, start, end in share])
-    return start_program("callspan.reading.table_worker", order, stdout=subprocess.PIPE)
+def _start(program: tuple[str, ...], share: list[Segment], columns: Collection[str] | None) -> subprocess.Popen[bytes]:
+    segments = [[str(file), start, end] for file, start, end in share]
+    order = json.dumps([segments, None if columns is None else sorted(columns)])
+    return start_program(*program, order, stdout=subprocess.PIPE)
 
 
 def _from_worker(

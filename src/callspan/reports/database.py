@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from callspan.errors import CallspanError
+from callspan.reading.columns import COLUMNS
 from callspan.reading.feedback import Candidate, GivenFeedback, Joined, join_candidates
 from callspan.reading.load import Place
 from callspan.reading.rows import Placed
@@ -23,9 +24,25 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from typing_extensions import Self
 
+NEEDED: Final = (
+    *("trace_id", "span_id", "parent_id", "component", "start_time", "conversation_id", "step", "tags", "metadata"),
+    *(column.name for column in COLUMNS if column.name.startswith("feedback_")),
+    *("file", "line_offset", "line_number"),
+)
+"""Columns that a table has to have for calls to be told from feedback, to have places, and to be judged."""
 _MEMORY: Final = "400MB"  # beside the table itself; what needs more goes to the disk
 _FETCHED: Final = 10_000
 _HAS_TOKENS: Final = "({0}.input_tokens is not null or {0}.output_tokens is not null or {0}.cost is not null)"
+_TYPES: Final = {
+    "text": "varchar",
+    "word": "varchar",
+    "time": "timestamptz",
+    "int": "bigint",
+    "float": "double",
+    "flag": "boolean",
+    "texts": "varchar[]",
+}
+_LOADED: Final = "create temp view loaded as select *{missing} from read_table"
 _SPANS: Final = "create temp view spans as select * from loaded where {where}"
 # Some tools repeat the sum of what is below on chains and agents.
 _REPEATED: Final = f"""
@@ -61,7 +78,8 @@ class Database:
     def __init__(self, table: pa.Table, where: str | None = None) -> None:
         """Look at the rows of `table` for which the SQL condition `where` holds; a wrong one raises `CallspanError`.
 
-        Feedback is always there: which of it matters follows from the spans it is about.
+        Feedback is always there: which of it matters follows from the spans it is about. Columns that the table has not
+        are null.
         """
         import_arrow()
         import duckdb  # noqa: PLC0415 - an extra
@@ -69,7 +87,10 @@ class Database:
         self._folder = tempfile.TemporaryDirectory(prefix="callspan-report-")
         self._connection = duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": self._folder.name})
         self._error: type[Exception] = duckdb.Error
-        self._connection.register("loaded", table)
+        self._connection.register("read_table", table)
+        missing = [column for column in COLUMNS if column.name not in table.column_names]
+        nulls = "".join(f", null::{_TYPES[column.type]} as {column.name}" for column in missing)
+        self._connection.execute(_LOADED.format(missing=nulls))
         # What is asked for comes from a command line: it may look at the table, and at nothing else.
         self._connection.execute("set enable_external_access = false; set timezone = 'UTC'")
         try:

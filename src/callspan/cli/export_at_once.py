@@ -1,0 +1,121 @@
+"""Examples of all calls of some kinds, made while the table of spans is: the files are read but once.
+
+Until the table is whole nobody knows what was thought of a call, so what was made waits in a folder: in frames of some
+hundred calls, as `export_worker` sends them. As a program, it is the worker that reads for the table, with this beside.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from callspan.cli.cleaning import Cleaner
+from callspan.cli.export_worker import receive, send
+from callspan.datasets.examples import is_looked_at
+from callspan.datasets.making import Calls, Made, Maker
+from callspan.errors import CallspanError
+from callspan.reading.lean import Keep
+from callspan.reading.table_worker import main
+
+if TYPE_CHECKING:
+    from callspan.reading.overview import Row
+
+FORM: Final = "openai-chat"
+"""The only form that is made at once: all others tell of feedback too."""
+_CALLS_AT_ONCE: Final = 500  # in a frame
+_BUFFER_BYTES: Final = 1 << 20
+
+
+class AtOnce:
+    """Makes the calls among the spans that are read, beside the table of `tables.to_arrow`."""
+
+    def __init__(self, folder: Path, kinds: Sequence[str]) -> None:
+        """Keep what is made of calls of these kinds in a folder, which must be empty."""
+        self._folder = folder
+        self.keep = Keep(frozenset(kinds), is_looked_at)
+        self.program = ("callspan.cli.export_at_once", str(folder), *kinds)
+        self._maker = Maker(FORM, Cleaner())
+        self._places: list[tuple[int, int]] = []
+        self._file: Path | None = None
+        self._stream: IO[bytes] | None = None
+        self._index: list[tuple[bytes, tuple[int, int], int]] = []
+        self._redacted, self._refused = 0, Counter[str]()
+
+    def take(self, rows: Sequence[Row]) -> None:
+        """Make the calls among some rows of one file."""
+        kept = [(row.span, row.place) for row in rows if row.span is not None]
+        if not kept:
+            return
+        file = kept[0][1].file
+        if file != self._file or len(self._places) >= _CALLS_AT_ONCE:
+            self._write()
+            self._file = file
+        self._places += [(place.offset, place.number) for _, place in kept]
+        self._maker.make_chats([span for span, _ in kept])
+
+    def finish(self) -> None:
+        """Write what is left, and where everything stands."""
+        self._write()
+        if self._stream is not None:
+            self._stream.close()
+        told = marshal.dumps((self._index, self._redacted, dict(self._refused)))
+        self._named("index").write_bytes(told)
+
+    def made(self, calls: Iterable[Calls]) -> Iterator[tuple[Calls, Made]]:
+        """Yield all calls that there are, which have to be in the order of the files, with what was made of them."""
+        frames, redacted, refused = self._frames()
+        for some in calls:
+            wanted = [*zip(some["line_offset"], some["line_number"], strict=True)]
+            places, contents, digests = zip(*islice(frames, len(wanted)), strict=True)
+            if [*places] != wanted:
+                raise CallspanError("other calls were found than were made; nothing was written")
+            yield some, Made([*contents], [*digests], redacted, refused)
+            redacted, refused = 0, {}
+
+    def _write(self) -> None:
+        """Write a frame of what was made."""
+        if not self._places:
+            return
+        if self._stream is None:
+            self._stream = self._named("frames").open("wb", buffering=_BUFFER_BYTES)
+        file = os.fsencode(str(self._file).encode("utf-8", "replace"))  # as the table has it
+        made = self._maker.made()
+        self._index.append((file, self._places[0], self._stream.tell()))
+        send(self._stream, (self._places, made.contents, made.digests))
+        self._redacted += made.redacted
+        self._refused.update(made.refused)
+        self._places = []
+
+    def _named(self, suffix: str) -> Path:
+        return self._folder / f"{os.getpid()}.{suffix}"
+
+    def _frames(self) -> tuple[Iterator[tuple[tuple[int, int], Any, bytes]], int, dict[str, int]]:
+        """Return places, contents and digests in the order of the files, and the counts of all."""
+        index, redacted, refused = [], 0, Counter[str]()
+        for told in self._folder.glob("*.index"):
+            some, own_redacted, own_refused = marshal.loads(told.read_bytes())  # noqa: S302 - from ourselves
+            index += [(*entry, told.with_suffix(".frames")) for entry in some]
+            redacted += own_redacted
+            refused.update(own_refused)
+        return _read(sorted(index)), redacted, dict(refused)
+
+
+def _read(index: list[tuple[bytes, tuple[int, int], int, Path]]) -> Iterator[tuple[tuple[int, int], Any, bytes]]:
+    streams = {path: path.open("rb") for path in {path for *_, path in index}}
+    try:
+        for _, _, position, path in index:
+            streams[path].seek(position)
+            yield from zip(*receive(streams[path]), strict=True)
+    finally:
+        for stream in streams.values():
+            stream.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[-1], AtOnce(Path(sys.argv[1]), sys.argv[2:-1]))
