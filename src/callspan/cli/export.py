@@ -72,14 +72,15 @@ def run(arguments: argparse.Namespace) -> int:
             return 1
         from callspan.cli.export_workers import CALLS_AT_ONCE, Makers  # noqa: PLC0415 - an extra
         from callspan.datasets.making import columns_for  # noqa: PLC0415
-        from callspan.datasets.writing import TOLD, write_dataset  # noqa: PLC0415
+        from callspan.datasets.writing import columns_told, write_dataset  # noqa: PLC0415
         from callspan.reports.database import Database  # noqa: PLC0415
 
         makers = stack.enter_context(Makers(arguments.format, arguments.processes))
         if at_once is None and not (selection.is_narrow or arguments.where):
             makers.start(table.num_rows)  # they import what they need while calls are chosen
         database = stack.enter_context(Database(table, arguments.where))
-        question, given = selection.question({*columns_for(arguments.format), *TOLD})
+        needed = columns_for(arguments.format) if at_once is None else at_once.columns
+        question, given = selection.question({*needed, *columns_told(arguments.split)})
         total = database.count(question, given)
         calls = database.columns(question, CALLS_AT_ONCE, **given)
         if at_once is None:

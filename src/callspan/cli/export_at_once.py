@@ -35,6 +35,9 @@ _BUFFER_BYTES: Final = 1 << 20
 class AtOnce:
     """Makes the calls among the spans that are read, beside the table of `tables.to_arrow`."""
 
+    columns: Final = ("line_offset", "line_number")
+    """Columns of calls that `made` looks at, to see that they are those that were made."""
+
     def __init__(self, folder: Path, kinds: Sequence[str]) -> None:
         """Keep what is made of calls of these kinds in a folder, which must be empty."""
         self._folder = folder
@@ -71,7 +74,7 @@ class AtOnce:
         """Yield all calls that there are, which have to be in the order of the files, with what was made of them."""
         frames, redacted, refused = self._frames()
         for some in calls:
-            wanted = [*zip(some["line_offset"], some["line_number"], strict=True)]
+            wanted = [*zip(*(some[name] for name in self.columns), strict=True)]
             places, contents, digests = zip(*islice(frames, len(wanted)), strict=True)
             if [*places] != wanted:
                 raise CallspanError("other calls were found than were made; nothing was written")

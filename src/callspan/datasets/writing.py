@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -22,8 +23,7 @@ _ROWS_AT_ONCE: Final = 2_000
 _WRITTEN_AT_ONCE: Final = 1 << 20
 _PARTS: Final = 10_000
 _COUNTED: Final = ("kind", "model", "prompt_name", "prompt_version", "label")
-TOLD: Final = (*_COUNTED, "conversation_id", "trace_id")
-"""Columns of calls that are looked at when they are written."""
+_GROUPS: Final = ("conversation_id", "trace_id")
 
 
 @dataclass(slots=True)
@@ -65,6 +65,11 @@ class Card:
         return json.dumps({**told, **counts}, ensure_ascii=False, indent=2) + "\n"
 
 
+def columns_told(split: float) -> tuple[str, ...]:
+    """Return which columns of calls `write_dataset` looks at."""
+    return (*_COUNTED, *_GROUPS) if split else _COUNTED
+
+
 def write_dataset(made: Iterable[tuple[Calls, Made]], form: str, out: Path, *, split: float = 0.0) -> Card:
     """Write what was made of calls in one of `FORMATS`, beside their facts; a file is there as a whole or not at all.
 
@@ -77,23 +82,16 @@ def write_dataset(made: Iterable[tuple[Calls, Made]], form: str, out: Path, *, s
     seen: set[bytes] = set()
     try:
         for calls, contents, digests in _examples(made, form, card):
-            chosen: tuple[list[int], list[int]] = ([], [])  # for each of the files
-            for number, content in enumerate(contents):
-                if content is None:
-                    continue
-                if digests[number] in seen:
-                    card.duplicates += 1
-                    continue
-                seen.add(digests[number])
-                file = 1 if split and _is_validation(calls, number, split) else 0
-                writers[file].write(content)
-                chosen[file].append(number)
-            for name, numbers in zip(names, chosen, strict=False):
+            there = [number for number, content in enumerate(contents) if content is not None]
+            fresh = _fresh(there, digests, seen)
+            card.duplicates += len(there) - len(fresh)
+            for writer, name, numbers in zip(writers, names, _divided(fresh, calls, split), strict=True):
+                writer.write([contents[number] for number in numbers])
                 card.count(name.name, calls, numbers)
         for writer, name in zip(writers, names, strict=True):
             writer.close()
+            card.sha256[name.name] = writer.sha256()
             writer.path.replace(name)
-            card.sha256[name.name] = _sha256(name)
     finally:
         for writer in writers:
             writer.close()
@@ -126,18 +124,31 @@ def _one_by_one(made: Iterable[tuple[Calls, Made]]) -> Iterator[tuple[Tree, Tree
                 yield dict(zip(calls, facts, strict=True)), content
 
 
+def _fresh(there: Sequence[int], digests: Sequence[bytes], seen: set[bytes]) -> list[int]:
+    """Return the numbers of the examples that are not the same as one before."""
+    fresh = []
+    for number in there:
+        digest = digests[number]
+        if digest not in seen:
+            seen.add(digest)
+            fresh.append(number)
+    return fresh
+
+
+def _divided(numbers: list[int], calls: Calls, split: float) -> list[list[int]]:
+    """Return which examples go into which file."""
+    if not split:
+        return [numbers]
+    divided: tuple[list[int], list[int]] = ([], [])
+    for number in numbers:
+        divided[_is_validation(calls, number, split)].append(number)
+    return [*divided]
+
+
 def _is_validation(calls: Calls, number: int, share: float) -> bool:
     group = calls["conversation_id"][number] or calls["trace_id"][number]
     told = hashlib.sha256(str(group).encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(told[:8], "big") % _PARTS < share * _PARTS
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        told = hashlib.sha256()
-        while some := stream.read(1 << 20):
-            told.update(some)
-    return told.hexdigest()
 
 
 class _Lines:
@@ -146,13 +157,31 @@ class _Lines:
     def __init__(self, path: Path, head: str = "") -> None:
         self.path = path
         self._stream = path.open("wb", buffering=_WRITTEN_AT_ONCE)
-        self.write(head.encode())
+        self._sum = hashlib.sha256()
+        self._beside = ThreadPoolExecutor(1)  # to write and to sum up needs no Python
+        self._last: Future[None] | None = None
+        self.write([head.encode()])
 
-    def write(self, line: bytes) -> None:
-        self._stream.write(line)
+    def write(self, lines: Sequence[bytes]) -> None:
+        self._settle()
+        self._last = self._beside.submit(self._write, b"".join(lines))
 
     def close(self) -> None:
+        self._beside.shutdown()
         self._stream.close()
+
+    def sha256(self) -> str:
+        self._settle()
+        return self._sum.hexdigest()
+
+    def _write(self, block: bytes) -> None:
+        self._stream.write(block)
+        self._sum.update(block)
+
+    def _settle(self) -> None:
+        """Wait for the last block, of which one may wait; raises what went wrong with it."""
+        if self._last is not None:
+            self._last.result()
 
 
 def _csv(path: Path) -> _Lines:
@@ -173,10 +202,11 @@ class _Parquet:
         self._make = pa.Table.from_pylist
         self._rows: list[Tree] = []
 
-    def write(self, line: Tree) -> None:
-        self._rows.append({key: _whole(value) for key, value in line.items()})
-        if len(self._rows) >= _ROWS_AT_ONCE:
-            self._flush()
+    def write(self, lines: Sequence[Tree]) -> None:
+        for line in lines:
+            self._rows.append({key: _whole(value) for key, value in line.items()})
+            if len(self._rows) >= _ROWS_AT_ONCE:
+                self._flush()
 
     def _flush(self) -> None:
         if self._rows:
@@ -187,6 +217,13 @@ class _Parquet:
         if self._file.is_open:
             self._flush()
             self._file.close()
+
+    def sha256(self) -> str:
+        with self.path.open("rb") as stream:
+            told = hashlib.sha256()
+            while some := stream.read(_WRITTEN_AT_ONCE):
+                told.update(some)
+        return told.hexdigest()
 
 
 def _whole(value: Any) -> Any:
