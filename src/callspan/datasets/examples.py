@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from callspan.reading import names
@@ -50,6 +51,7 @@ class Example:
         return cls(trace_id=trace_id, span_id=span_id, kind=kind, name=name, facts={}, **told)
 
 
+@lru_cache(maxsize=4096)
 def is_looked_at(name: str) -> bool:
     """Return whether `Example.of` looks at an attribute."""
     return name in BESIDES or is_essential(name)

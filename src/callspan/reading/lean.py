@@ -22,9 +22,10 @@ Lean = Callable[[Line], "list[Row] | None"]
 """Returns the rows of a line, or None where it has to be read in full."""
 
 _RESOURCES_KEPT: Final = 256
-_WORDS_KEPT: Final = 10_000
+_NUMBERS_KEPT: Final = 10_000
 _LONGEST_NUMBER: Final = 100  # bytes
 _IDS_KEPT: Final = 1_000
+_PLANS_KEPT: Final = 4_096  # most spans of a program have one of a few sets of attributes
 _ERROR: Final = 2  # the code of a status
 
 
@@ -47,12 +48,23 @@ def lean_reader(facts: frozenset[str] | None = None, keep: Keep | None = None) -
 
 def lean_spans(text: bytes, wants: Wants) -> list[LeanSpan] | None:
     """Return the spans of a line with the attributes that are wanted; None where all has to be read."""
-    reader = _reader()
-    return None if reader is None else reader.spans(text, wants)
+    reader = _reader(frozenset(), Keep(frozenset(), wants))
+    return None if reader is None else reader.spans(text)
+
+
+class _Plan(NamedTuple):
+    """Which of the attributes of a span are read, by their numbers, for which facts and names.
+
+    The best name of a fact comes first.
+    """
+
+    words: list[tuple[str, int]]
+    others: list[tuple[str, int, Read]]
+    kept: list[tuple[str, int]]
 
 
 @cache
-def _reader(facts: frozenset[str] | None = None, keep: Keep | None = None) -> _Reader | None:
+def _reader(facts: frozenset[str] | None, keep: Keep | None) -> _Reader | None:
     with contextlib.suppress(ImportError):
         return _Reader(facts, keep)
     return None
@@ -72,9 +84,9 @@ class _Reader:
         self._anything = Decoder().decode
         self._facts = facts
         self._keep = keep
+        self._plan_for = lru_cache(_PLANS_KEPT)(self._make_plan)
         self._service_of = lru_cache(_RESOURCES_KEPT)(self._read_service)
         self._shared_id = lru_cache(_IDS_KEPT)(read_id)
-        self._words: dict[bytes, str] = {}
         self._numbers: dict[tuple[Read, bytes], int | str] = {}
 
     def read(self, line: Line) -> list[Row] | None:
@@ -93,11 +105,11 @@ class _Reader:
             return None
         return found
 
-    def spans(self, text: bytes, wants: Wants) -> list[LeanSpan] | None:
-        """Read what is wanted of one line, if it is as usual."""
+    def spans(self, text: bytes) -> list[LeanSpan] | None:
+        """Read what is to be kept of the spans of one line, if it is as usual."""
         try:
             return [
-                self._span(span, wants)
+                self._span(span)
                 for entry in self._request(text).resourceSpans
                 for scope in entry.scopeSpans
                 for span in scope.spans
@@ -105,15 +117,15 @@ class _Reader:
         except self._errors:
             return None
 
-    def _span(self, span: Any, wants: Wants) -> LeanSpan:
+    def _span(self, span: Any) -> LeanSpan:
         trace_id, span_id = self._shared_id(span.traceId, 32), read_id(span.spanId, 16)
         if trace_id is None or span_id is None or (span.events and any(map(_may_judge, span.events))):
             raise ValueError("there is more to tell")
-        return self._kept(trace_id, span_id, span, wants)
+        return self._kept(trace_id, span_id, span, self._plan_for(tuple([one.key for one in span.attributes])))
 
-    def _kept(self, trace_id: str, span_id: str, span: Any, wants: Wants) -> LeanSpan:
+    def _kept(self, trace_id: str, span_id: str, span: Any, plan: _Plan) -> LeanSpan:
         attributes, told = span.attributes, {}
-        for key, index in _wanted(tuple([one.key for one in attributes]), wants):
+        for key, index in plan.kept:
             value = attributes[index].value
             text = self._text(value).stringValue
             told[key] = read_value(self._anything(value)) if text is None else text
@@ -127,28 +139,28 @@ class _Reader:
         if span.events or (span.status is not None and span.status.code == _ERROR):
             raise ValueError("there is more to tell")
         trace_id, span_id = self._shared_id(span.traceId, 32), read_id(span.spanId, 16)
-        told = self._told(span.attributes)
+        plan = self._plan_for(tuple([one.key for one in span.attributes]))
+        told = self._told(span.attributes, plan)
         if trace_id is None or span_id is None or "error_type" in told or told.get("outcome", "ok") != "ok":
             raise ValueError("there is more to tell")
         parent_id = self._shared_id(span.parentSpanId, 16) if span.parentSpanId else None
         start_ns, end_ns = int(span.startTimeUnixNano), int(span.endTimeUnixNano)
         row = make_row(place, trace_id, span_id, parent_id, span.name, start_ns, end_ns, told, service)
         if self._keep is not None and self._keep.is_for(row):
-            row.span = self._kept(trace_id, span_id, span, self._keep.wants)
+            row.span = self._kept(trace_id, span_id, span, plan)
         return row
 
-    def _told(self, attributes: list[Any]) -> dict[str, Any]:
-        words, others = _places(tuple([one.key for one in attributes]), self._facts)
+    def _told(self, attributes: list[Any], plan: _Plan) -> dict[str, Any]:
         told: dict[str, Any] = {}
-        known = self._words
-        for fact, index in words:
-            value = bytes(attributes[index].value)
-            word = known.get(value)
-            if word is None:
-                word = self._learn(value)
-            if word:
-                told[fact] = word
-        for fact, index, read in others:
+        read_word = self._word  # to remember what was read would take twice as long
+        for fact, index in plan.words:
+            if fact not in told:
+                word = read_word(attributes[index].value).stringValue
+                if word:
+                    told[fact] = intern(word)
+        for fact, index, read in plan.others:
+            if fact in told:
+                continue
             value = bytes(attributes[index].value)
             found = self._numbers.get((read, value))
             if found is None:
@@ -161,32 +173,20 @@ class _Reader:
         """Read what is no text, and remember it where others may say the same: counts, and why a model ended."""
         found = read(_plain(self._value(value)))
         if type(found) in (int, str) and len(value) <= _LONGEST_NUMBER:
-            if len(self._numbers) >= _WORDS_KEPT:
+            if len(self._numbers) >= _NUMBERS_KEPT:
                 self._numbers.clear()
             self._numbers[read, value] = found
         return found
 
-    def _learn(self, value: bytes) -> str:
-        """Read a text, and remember it: most are those of the spans before."""
-        if len(self._words) >= _WORDS_KEPT:
-            self._words.clear()
-        word = self._words[value] = intern(self._word(value).stringValue)
-        return word
-
-
-@lru_cache(maxsize=4096)
-def _places(
-    keys: tuple[str, ...], facts: frozenset[str] | None
-) -> tuple[list[tuple[str, int]], list[tuple[str, int, Read]]]:
-    """Return which facts to read of which of the attributes with these keys, as `way` does, by their number."""
-    numbers = {key: number for number, key in enumerate(keys) if key in FACTS}
-    words, others = way(tuple(numbers), facts)
-    return [(fact, numbers[name]) for fact, name in words], [(fact, numbers[name], read) for fact, name, read in others]
-
-
-@lru_cache(maxsize=4096)
-def _wanted(keys: tuple[str, ...], wants: Wants) -> list[tuple[str, int]]:
-    return [(key, number) for number, key in enumerate(keys) if wants(key)]
+    def _make_plan(self, keys: tuple[str, ...]) -> _Plan:
+        numbers = {key: number for number, key in enumerate(keys)}
+        words, others = way(tuple([key for key in numbers if key in FACTS]), self._facts)
+        wants = None if self._keep is None else self._keep.wants
+        return _Plan(
+            [(fact, numbers[name]) for fact, name in reversed(words)],
+            [(fact, numbers[name], read) for fact, name, read in reversed(others)],
+            [] if wants is None else [(key, number) for number, key in enumerate(keys) if wants(key)],
+        )
 
 
 def _may_judge(event: Any) -> bool:
