@@ -108,3 +108,15 @@ def test_a_worker_that_fails_is_told_and_leaves_nothing(tmp_path, folder, starte
     assert run(folder, tmp_path / "out.jsonl", "--processes", "2") == 1
     assert "ended early" in capfd.readouterr().err
     assert [file.name for file in tmp_path.iterdir()] == ["spans"]
+
+
+def test_calls_that_are_others_than_were_made_are_told(tmp_path, folder, started, monkeypatch, capsys):
+    class Cut(export_at_once.MadeAtOnce):
+        def __init__(self, folder):
+            super().__init__(folder)
+            self._index.pop()
+
+    monkeypatch.setattr(export_at_once, "MadeAtOnce", Cut)
+    assert run(folder, tmp_path / "out.jsonl", "--processes", "1") == 1
+    assert "other calls were found than were made; nothing was written" in capsys.readouterr().err
+    assert [file.name for file in tmp_path.iterdir()] == ["spans"]

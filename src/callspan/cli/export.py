@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
@@ -79,13 +80,16 @@ def run(arguments: argparse.Namespace) -> int:
         if at_once is None and not (selection.is_narrow or arguments.where):
             makers.start(table.num_rows)  # they import what they need while calls are chosen
         database = stack.enter_context(Database(table, arguments.where))
-        needed = columns_for(arguments.format) if at_once is None else at_once.columns
+        ready = None if at_once is None else at_once.open()
+        needed = columns_for(arguments.format) if ready is None else ready.columns
         question, given = selection.question({*needed, *columns_told(arguments.split)})
-        total = database.count(question, given)
-        calls = database.columns(question, CALLS_AT_ONCE, **given)
-        if at_once is None:
+        if ready is None:
+            total = database.count(question, given)
             makers.start(total)
-        made = makers.make_all(calls) if at_once is None else at_once.made(calls)
+            made = makers.make_all(database.columns(question, repeat(CALLS_AT_ONCE), **given))
+        else:
+            total = ready.total
+            made = ready.beside(database.columns(question, ready.sizes, **given))
         card = write_dataset(_watched(made, total), arguments.format, arguments.output, split=arguments.split)
     told = {"format": arguments.format, "made_of": arguments.paths, "chosen_by": wishes_of(arguments), "calls": total}
     Path(f"{arguments.output}.card.json").write_text(card.as_json(told), encoding="utf-8", errors="replace")

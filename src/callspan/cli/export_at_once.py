@@ -10,8 +10,8 @@ import marshal
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -35,9 +35,6 @@ _BUFFER_BYTES: Final = 1 << 20
 class AtOnce:
     """Makes the calls among the spans that are read, beside the table of `tables.to_arrow`."""
 
-    columns: Final = ("line_offset", "line_number")
-    """Columns of calls that `made` looks at, to see that they are those that were made."""
-
     def __init__(self, folder: Path, kinds: Sequence[str]) -> None:
         """Keep what is made of calls of these kinds in a folder, which must be empty."""
         self._folder = folder
@@ -47,7 +44,7 @@ class AtOnce:
         self._places: list[tuple[int, int]] = []
         self._file: Path | None = None
         self._stream: IO[bytes] | None = None
-        self._index: list[tuple[bytes, tuple[int, int], int]] = []
+        self._index: list[tuple[bytes, tuple[int, int], int, int]] = []
         self._redacted, self._refused = 0, Counter[str]()
 
     def take(self, rows: Sequence[Row]) -> None:
@@ -70,16 +67,9 @@ class AtOnce:
         told = marshal.dumps((self._index, self._redacted, dict(self._refused)))
         self._named("index").write_bytes(told)
 
-    def made(self, calls: Iterable[Calls]) -> Iterator[tuple[Calls, Made]]:
-        """Yield all calls that there are, which have to be in the order of the files, with what was made of them."""
-        frames, redacted, refused = self._frames()
-        for some in calls:
-            wanted = [*zip(*(some[name] for name in self.columns), strict=True)]
-            places, contents, digests = zip(*islice(frames, len(wanted)), strict=True)
-            if [*places] != wanted:
-                raise CallspanError("other calls were found than were made; nothing was written")
-            yield some, Made([*contents], [*digests], redacted, refused)
-            redacted, refused = 0, {}
+    def open(self) -> MadeAtOnce:
+        """Return what was made, once all have finished."""
+        return MadeAtOnce(self._folder)
 
     def _write(self) -> None:
         """Write a frame of what was made."""
@@ -89,7 +79,7 @@ class AtOnce:
             self._stream = self._named("frames").open("wb", buffering=_BUFFER_BYTES)
         file = os.fsencode(str(self._file).encode("utf-8", "replace"))  # as the table has it
         made = self._maker.made()
-        self._index.append((file, self._places[0], self._stream.tell()))
+        self._index.append((file, self._places[0], self._stream.tell(), len(self._places)))
         send(self._stream, (self._places, made.contents, made.digests))
         self._redacted += made.redacted
         self._refused.update(made.refused)
@@ -98,26 +88,49 @@ class AtOnce:
     def _named(self, suffix: str) -> Path:
         return self._folder / f"{os.getpid()}.{suffix}"
 
-    def _frames(self) -> tuple[Iterator[tuple[tuple[int, int], Any, bytes]], int, dict[str, int]]:
-        """Return places, contents and digests in the order of the files, and the counts of all."""
-        index, redacted, refused = [], 0, Counter[str]()
-        for told in self._folder.glob("*.index"):
-            some, own_redacted, own_refused = marshal.loads(told.read_bytes())  # noqa: S302 - from ourselves
-            index += [(*entry, told.with_suffix(".frames")) for entry in some]
-            redacted += own_redacted
-            refused.update(own_refused)
-        return _read(sorted(index)), redacted, dict(refused)
 
+class MadeAtOnce:
+    """What was made of calls, in the order of the files."""
 
-def _read(index: list[tuple[bytes, tuple[int, int], int, Path]]) -> Iterator[tuple[tuple[int, int], Any, bytes]]:
-    streams = {path: path.open("rb") for path in {path for *_, path in index}}
-    try:
-        for _, _, position, path in index:
-            streams[path].seek(position)
-            yield from zip(*receive(streams[path]), strict=True)
-    finally:
-        for stream in streams.values():
-            stream.close()
+    columns: Final = ("line_offset", "line_number")
+    """Columns of calls that are looked at, to see that they are those that were made."""
+
+    def __init__(self, folder: Path) -> None:
+        """Look up what stands where."""
+        self._redacted, self._refused = 0, Counter[str]()
+        index = []
+        for told in folder.glob("*.index"):
+            entries, redacted, refused = marshal.loads(told.read_bytes())  # noqa: S302 - from ourselves
+            index += [(*entry, told.with_suffix(".frames")) for entry in entries]
+            self._redacted += redacted
+            self._refused.update(refused)
+        self._index = sorted(index)
+        sizes = [size for *_, size, _ in self._index]
+        self.total = sum(sizes)
+        self.sizes = [*sizes, 1]
+        """How many calls are asked for each time; in the end one more, to see that there is none."""
+
+    def beside(self, calls: Iterator[Calls]) -> Iterator[tuple[Calls, Made]]:
+        """Yield calls with what was made of them: all calls that there are, in the order of the files, by `sizes`."""
+        redacted, refused = self._redacted, dict(self._refused)
+        nothing: Calls = dict.fromkeys(self.columns, ())
+        for places, contents, digests in chain(self._frames(), [([], [], [])]):
+            some = next(calls, nothing)
+            if [*zip(*(some[name] for name in self.columns), strict=True)] != places:
+                raise CallspanError("other calls were found than were made; nothing was written")
+            if places:
+                yield some, Made(contents, digests, redacted, refused)
+                redacted, refused = 0, {}
+
+    def _frames(self) -> Iterator[tuple[list[tuple[int, int]], list[Any], list[bytes]]]:
+        streams = {path: path.open("rb") for path in {path for *_, path in self._index}}
+        try:
+            for _, _, position, _, path in self._index:
+                streams[path].seek(position)
+                yield receive(streams[path])
+        finally:
+            for stream in streams.values():
+                stream.close()
 
 
 if __name__ == "__main__":

@@ -82,9 +82,8 @@ def write_dataset(made: Iterable[tuple[Calls, Made]], form: str, out: Path, *, s
     seen: set[bytes] = set()
     try:
         for calls, contents, digests in _examples(made, form, card):
-            there = [number for number, content in enumerate(contents) if content is not None]
-            fresh = _fresh(there, digests, seen)
-            card.duplicates += len(there) - len(fresh)
+            fresh, again = _fresh(contents, digests, seen)
+            card.duplicates += again
             for writer, name, numbers in zip(writers, names, _divided(fresh, calls, split), strict=True):
                 writer.write([contents[number] for number in numbers])
                 card.count(name.name, calls, numbers)
@@ -124,18 +123,22 @@ def _one_by_one(made: Iterable[tuple[Calls, Made]]) -> Iterator[tuple[Tree, Tree
                 yield dict(zip(calls, facts, strict=True)), content
 
 
-def _fresh(there: Sequence[int], digests: Sequence[bytes], seen: set[bytes]) -> list[int]:
-    """Return the numbers of the examples that are not the same as one before."""
+def _fresh(contents: Sequence[Any], digests: Sequence[bytes], seen: set[bytes]) -> tuple[Sequence[int], int]:
+    """Return the numbers of the examples that are not the same as one before, and how many are."""
+    all_of_them = set(digests)
+    if len(all_of_them) == len(digests) and None not in contents and seen.isdisjoint(all_of_them):
+        seen |= all_of_them
+        return range(len(contents)), 0
+    there = [number for number, content in enumerate(contents) if content is not None]
     fresh = []
     for number in there:
-        digest = digests[number]
-        if digest not in seen:
-            seen.add(digest)
+        if digests[number] not in seen:
+            seen.add(digests[number])
             fresh.append(number)
-    return fresh
+    return fresh, len(there) - len(fresh)
 
 
-def _divided(numbers: list[int], calls: Calls, split: float) -> list[list[int]]:
+def _divided(numbers: Sequence[int], calls: Calls, split: float) -> list[Sequence[int]]:
     """Return which examples go into which file."""
     if not split:
         return [numbers]

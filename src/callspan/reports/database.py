@@ -8,7 +8,7 @@ Three views: `spans` has the columns of `callspan.reading.columns`; `calls` is t
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -136,11 +136,14 @@ class Database:
             for row in some:
                 yield dict(zip(names, row, strict=True))
 
-    def columns(self, question: str, size: int, **given: Any) -> Iterator[dict[str, Sequence[Any]]]:
-        """Yield the answer to a question by its columns, so many rows at once, as `stream` does."""
+    def columns(self, question: str, sizes: Iterable[int], **given: Any) -> Iterator[dict[str, Sequence[Any]]]:
+        """Yield the answer to a question by its columns, as `stream` does; `sizes` are how many rows each time."""
         cursor = self._connection.execute(question, given or None)
         names = [column[0] for column in cursor.description or ()]
-        while some := cursor.fetchmany(size):
+        for size in sizes:
+            some = cursor.fetchmany(size)
+            if not some:
+                return
             yield dict(zip(names, zip(*some, strict=True), strict=True))
 
     def close(self) -> None:
