@@ -73,23 +73,22 @@ def run(arguments: argparse.Namespace) -> int:
             return 1
         from callspan.cli.export_workers import CALLS_AT_ONCE, Makers  # noqa: PLC0415 - an extra
         from callspan.datasets.making import columns_for  # noqa: PLC0415
-        from callspan.datasets.writing import columns_told, write_dataset  # noqa: PLC0415
+        from callspan.datasets.writing import TOLD, write_dataset  # noqa: PLC0415
         from callspan.reports.database import Database  # noqa: PLC0415
 
         makers = stack.enter_context(Makers(arguments.format, arguments.processes))
         if at_once is None and not (selection.is_narrow or arguments.where):
             makers.start(table.num_rows)  # they import what they need while calls are chosen
         database = stack.enter_context(Database(table, arguments.where))
-        ready = None if at_once is None else at_once.open()
-        needed = columns_for(arguments.format) if ready is None else ready.columns
-        question, given = selection.question({*needed, *columns_told(arguments.split)})
-        if ready is None:
-            total = database.count(question, given)
+        question, given = selection.question(())
+        total = database.count(question, given)
+        if at_once is None:
             makers.start(total)
+            question, given = selection.question({*columns_for(arguments.format), *TOLD})
             made = makers.make_all(database.columns(question, repeat(CALLS_AT_ONCE), **given))
         else:
-            total = ready.total
-            made = ready.beside(database.columns(question, ready.sizes, **given))
+            question, given = selection.labels()
+            made = at_once.made(total, database.rows(question, **given))
         card = write_dataset(_watched(made, total), arguments.format, arguments.output, split=arguments.split)
     told = {"format": arguments.format, "made_of": arguments.paths, "chosen_by": wishes_of(arguments), "calls": total}
     Path(f"{arguments.output}.card.json").write_text(card.as_json(told), encoding="utf-8", errors="replace")

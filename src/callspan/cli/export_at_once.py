@@ -10,8 +10,8 @@ import marshal
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -19,6 +19,7 @@ from callspan.cli.cleaning import Cleaner
 from callspan.cli.export_worker import receive, send
 from callspan.datasets.examples import is_looked_at
 from callspan.datasets.making import Calls, Made, Maker
+from callspan.datasets.writing import TOLD
 from callspan.errors import CallspanError
 from callspan.reading.lean import Keep
 from callspan.reading.table_worker import main
@@ -30,6 +31,8 @@ FORM: Final = "openai-chat"
 """The only form that is made at once: all others tell of feedback too."""
 _CALLS_AT_ONCE: Final = 500  # in a frame
 _BUFFER_BYTES: Final = 1 << 20
+_FACTS: Final = tuple(name for name in TOLD if name != "label")  # that follows from feedback
+_facts_of: Final = attrgetter(*_FACTS)
 
 
 class AtOnce:
@@ -42,6 +45,7 @@ class AtOnce:
         self.program = ("callspan.cli.export_at_once", str(folder), *kinds)
         self._maker = Maker(FORM, Cleaner())
         self._places: list[tuple[int, int]] = []
+        self._facts: list[tuple[Any, ...]] = []
         self._file: Path | None = None
         self._stream: IO[bytes] | None = None
         self._index: list[tuple[bytes, tuple[int, int], int, int]] = []
@@ -57,6 +61,7 @@ class AtOnce:
             self._write()
             self._file = file
         self._places += [(place.offset, place.number) for _, place in kept]
+        self._facts += [_facts_of(row) for row in rows if row.span is not None]
         self._maker.make_chats([span for span, _ in kept])
 
     def finish(self) -> None:
@@ -67,9 +72,15 @@ class AtOnce:
         told = marshal.dumps((self._index, self._redacted, dict(self._refused)))
         self._named("index").write_bytes(told)
 
-    def open(self) -> MadeAtOnce:
-        """Return what was made, once all have finished."""
-        return MadeAtOnce(self._folder)
+    def made(self, total: int, labels: Iterable[dict[str, Any]]) -> Iterator[tuple[Calls, Made]]:
+        """Yield the calls, in the order of the files, with what was made of them, once all have finished.
+
+        `total` is how many there have to be, `labels` has label, file, line_offset and line_number of those with one.
+        """
+        found = _Found(self._folder)
+        if found.total != total:
+            raise CallspanError("other calls were found than were made; nothing was written")
+        return found.with_labels(labels)
 
     def _write(self) -> None:
         """Write a frame of what was made."""
@@ -80,20 +91,17 @@ class AtOnce:
         file = os.fsencode(str(self._file).encode("utf-8", "replace"))  # as the table has it
         made = self._maker.made()
         self._index.append((file, self._places[0], self._stream.tell(), len(self._places)))
-        send(self._stream, (self._places, made.contents, made.digests))
+        send(self._stream, (self._places, self._facts, made.contents, made.digests))
         self._redacted += made.redacted
         self._refused.update(made.refused)
-        self._places = []
+        self._places, self._facts = [], []
 
     def _named(self, suffix: str) -> Path:
         return self._folder / f"{os.getpid()}.{suffix}"
 
 
-class MadeAtOnce:
+class _Found:
     """What was made of calls, in the order of the files."""
-
-    columns: Final = ("line_offset", "line_number")
-    """Columns of calls that are looked at, to see that they are those that were made."""
 
     def __init__(self, folder: Path) -> None:
         """Look up what stands where."""
@@ -105,29 +113,24 @@ class MadeAtOnce:
             self._redacted += redacted
             self._refused.update(refused)
         self._index = sorted(index)
-        sizes = [size for *_, size, _ in self._index]
-        self.total = sum(sizes)
-        self.sizes = [*sizes, 1]
-        """How many calls are asked for each time; in the end one more, to see that there is none."""
+        self.total = sum(size for *_, size, _ in index)
 
-    def beside(self, calls: Iterator[Calls]) -> Iterator[tuple[Calls, Made]]:
-        """Yield calls with what was made of them: all calls that there are, in the order of the files, by `sizes`."""
+    def with_labels(self, labels: Iterable[dict[str, Any]]) -> Iterator[tuple[Calls, Made]]:
+        """Yield the calls with what was made of them."""
+        by_place = {(one["file"].encode(), (one["line_offset"], one["line_number"])): one["label"] for one in labels}
         redacted, refused = self._redacted, dict(self._refused)
-        nothing: Calls = dict.fromkeys(self.columns, ())
-        for places, contents, digests in chain(self._frames(), [([], [], [])]):
-            some = next(calls, nothing)
-            if [*zip(*(some[name] for name in self.columns), strict=True)] != places:
-                raise CallspanError("other calls were found than were made; nothing was written")
-            if places:
-                yield some, Made(contents, digests, redacted, refused)
-                redacted, refused = 0, {}
+        for file, (places, facts, contents, digests) in self._frames():
+            calls: Calls = dict(zip(_FACTS, zip(*facts, strict=True), strict=True))
+            calls["label"] = [by_place.get((file, place)) for place in places] if by_place else [None] * len(places)
+            yield calls, Made(contents, digests, redacted, refused)
+            redacted, refused = 0, {}
 
-    def _frames(self) -> Iterator[tuple[list[tuple[int, int]], list[Any], list[bytes]]]:
+    def _frames(self) -> Iterator[tuple[bytes, tuple[Any, ...]]]:
         streams = {path: path.open("rb") for path in {path for *_, path in self._index}}
         try:
-            for _, _, position, _, path in self._index:
+            for file, _, position, _, path in self._index:
                 streams[path].seek(position)
-                yield receive(streams[path])
+                yield file, receive(streams[path])
         finally:
             for stream in streams.values():
                 stream.close()

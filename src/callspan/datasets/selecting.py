@@ -123,13 +123,24 @@ class Selection:
             given |= {**more, "opinion_name": self.opinion.name}
             where = "where given.name = $opinion_name"
             conditions.append("said.name is not null" if self.both_opinions else f"said.name is not null and {wanted}")
-        told = ", ".join(f"{value} as {name}" for name, value in _COLUMNS.items() if name in columns)
+        told = {name: value for name, value in _COLUMNS.items() if name in columns}
+        cells = ", ".join(f"{value} as {name}" for name, value in {**told, "is_wanted": wanted}.items())
+        said = ""
+        if self.opinion is not None or any(value.startswith("said.") for value in told.values()):
+            said = (
+                f"left join ({_SAID.format(where=where)}) said"
+                " on said.trace_id = one.trace_id and said.span_id = one.span_id"
+            )
         question = (
-            f"select {told}, {wanted} as is_wanted from calls one left join ({_SAID.format(where=where)}) said"  # noqa: S608
-            " on said.trace_id = one.trace_id and said.span_id = one.span_id"
+            f"select {cells} from calls one {said}"  # noqa: S608
             f" where {' and '.join(conditions) or 'true'} order by file, line_offset, line_number"
         )
         return question, given
+
+    def labels(self) -> tuple[str, Tree]:
+        """Return the question for the labels of calls that were judged, with places, and its parameters."""
+        question, given = self.question({"file", "line_offset", "line_number", "feedback", "label"})
+        return f"select file, line_offset, line_number, label from ({question}) where feedback is not null", given  # noqa: S608
 
 
 def calls_in(path: Path, cluster: str | None = None) -> frozenset[str]:

@@ -23,7 +23,8 @@ _ROWS_AT_ONCE: Final = 2_000
 _WRITTEN_AT_ONCE: Final = 1 << 20
 _PARTS: Final = 10_000
 _COUNTED: Final = ("kind", "model", "prompt_name", "prompt_version", "label")
-_GROUPS: Final = ("conversation_id", "trace_id")
+TOLD: Final = (*_COUNTED, "conversation_id", "trace_id")
+"""Columns of calls that are looked at when they are written."""
 
 
 @dataclass(slots=True)
@@ -63,11 +64,6 @@ class Card:
             "sha256": self.sha256,
         }
         return json.dumps({**told, **counts}, ensure_ascii=False, indent=2) + "\n"
-
-
-def columns_told(split: float) -> tuple[str, ...]:
-    """Return which columns of calls `write_dataset` looks at."""
-    return (*_COUNTED, *_GROUPS) if split else _COUNTED
 
 
 def write_dataset(made: Iterable[tuple[Calls, Made]], form: str, out: Path, *, split: float = 0.0) -> Card:
