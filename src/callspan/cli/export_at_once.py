@@ -53,16 +53,16 @@ class AtOnce:
 
     def take(self, rows: Sequence[Row]) -> None:
         """Make the calls among some rows of one file."""
-        kept = [(row.span, row.place) for row in rows if row.span is not None]
+        kept = [row for row in rows if row.span is not None]
         if not kept:
             return
-        file = kept[0][1].file
+        file = kept[0].place.file
         if file != self._file or len(self._places) >= _CALLS_AT_ONCE:
             self._write()
             self._file = file
-        self._places += [(place.offset, place.number) for _, place in kept]
-        self._facts += [_facts_of(row) for row in rows if row.span is not None]
-        self._maker.make_chats([span for span, _ in kept])
+        self._places += [row.place[1:] for row in kept]
+        self._facts += map(_facts_of, kept)
+        self._maker.make_chats([row.span for row in kept])
 
     def finish(self) -> None:
         """Write what is left, and where everything stands."""

@@ -43,12 +43,12 @@ def check(line: Tree) -> Tree:
     Returns the line; raises `Refused`.
     """
     messages = line["messages"]
-    if not any(message["role"] == "user" for message in messages):
+    roles = [message["role"] for message in messages]
+    if "user" not in roles:
         raise Refused("no message of a user")
     open_calls: set[str] = set()
     called: set[str] = set()
-    for message in messages:
-        role = message["role"]
+    for role, message in zip(roles, messages, strict=True):
         if role not in ROLES:
             raise Refused(f"role {role!r} is not admitted")
         if role == "tool":
@@ -66,7 +66,7 @@ def check(line: Tree) -> Tree:
             called.update(call["function"]["name"] for call in calls)
         elif not message.get("content"):
             raise Refused("empty message")
-    if messages[-1]["role"] != "assistant":
+    if roles[-1] != "assistant":
         raise Refused("the last message is not the assistant's")
     if called and called - {tool["function"]["name"] for tool in line.get("tools", ())}:
         raise Refused("call of a tool that was not offered")

@@ -83,6 +83,7 @@ class _Reader:
         self._word, self._text = Decoder(word).decode, Decoder(text).decode
         self._anything = Decoder().decode
         self._facts = facts
+        self._wants_service = facts is None or "service" in facts
         self._keep = keep
         self._plan_for = lru_cache(_PLANS_KEPT)(self._make_plan)
         self._service_of = lru_cache(_RESOURCES_KEPT)(self._read_service)
@@ -92,12 +93,13 @@ class _Reader:
     def read(self, line: Line) -> list[Row] | None:
         """Read one line, if it is as usual."""
         file, _, offset, text = line
+        wants_service = self._wants_service
         try:
             if not text.isascii():
                 text.decode()  # what is skipped is not looked at otherwise
             found: list[Row] = []
             for entry in self._request(text).resourceSpans:
-                service = self._service_of(bytes(entry.resource)) if entry.resource else None
+                service = self._service_of(bytes(entry.resource)) if wants_service and entry.resource else None
                 for scope in entry.scopeSpans:
                     for span in scope.spans:
                         found.append(self._row(Place(file, offset, len(found)), span, service))

@@ -163,7 +163,7 @@ def read_id(value: object, digits: int) -> str | None:
     except ValueError:
         return None
     # `fromhex` takes blanks too: then there are fewer bytes.
-    return value.lower() if len(told) * 2 == digits and any(told) else None
+    return value.lower() if len(told) * 2 == digits and told.strip(b"\0") else None
 
 
 def _from_base64(value: str) -> str:
