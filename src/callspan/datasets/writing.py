@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,6 +21,7 @@ Tree = dict[str, Any]
 
 _ROWS_AT_ONCE: Final = 2_000
 _WRITTEN_AT_ONCE: Final = 1 << 20
+_BLOCKS_AHEAD: Final = 4  # of what is written
 _PARTS: Final = 10_000
 _COUNTED: Final = ("kind", "model", "prompt_name", "prompt_version", "label")
 TOLD: Final = (*_COUNTED, "conversation_id", "trace_id")
@@ -158,29 +159,29 @@ class _Lines:
         self._stream = path.open("wb", buffering=_WRITTEN_AT_ONCE)
         self._sum = hashlib.sha256()
         self._beside = ThreadPoolExecutor(1)  # to write and to sum up needs no Python
-        self._last: Future[None] | None = None
+        self._ahead: deque[Future[None]] = deque()
         self.write([head.encode()])
 
     def write(self, lines: Sequence[bytes]) -> None:
-        self._settle()
-        self._last = self._beside.submit(self._write, b"".join(lines))
+        self._ahead.append(self._beside.submit(self._write, b"".join(lines)))
+        self._settle(_BLOCKS_AHEAD)
 
     def close(self) -> None:
         self._beside.shutdown()
         self._stream.close()
 
     def sha256(self) -> str:
-        self._settle()
+        self._settle(0)
         return self._sum.hexdigest()
 
     def _write(self, block: bytes) -> None:
         self._stream.write(block)
         self._sum.update(block)
 
-    def _settle(self) -> None:
-        """Wait for the last block, of which one may wait; raises what went wrong with it."""
-        if self._last is not None:
-            self._last.result()
+    def _settle(self, most: int) -> None:
+        """Wait until no more than so many blocks are ahead; raises what went wrong with one."""
+        while len(self._ahead) > most:
+            self._ahead.popleft().result()
 
 
 def _csv(path: Path) -> _Lines:

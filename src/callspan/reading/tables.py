@@ -33,7 +33,7 @@ Progress = Callable[[int, int], object]
 """Told how many bytes of how many have been read."""
 
 _MISSING: Final = 'tables need pyarrow and DuckDB: python -m pip install "callspan[reading]"'
-_ROWS_AT_ONCE: Final = 10_000
+_ROWS_AT_ONCE: Final = 2_000  # a megabyte, which is still near when columns are made of it
 _SEGMENT_BYTES: Final = 64 * 1024 * 1024
 _TAKEN_AT_ONCE: Final = 32  # rows with their spans: few enough that what was read is still near
 
@@ -109,7 +109,7 @@ def batches(
     columns: Collection[str] | None,
     beside: Beside | None,
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the spans of the segments, ten thousand at a time."""
+    """Yield the spans of the segments, some thousand at a time."""
     shape, done = schema(columns), 0
     facts = None if columns is None else facts_for(columns)
     for segment in segments:
