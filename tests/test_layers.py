@@ -18,7 +18,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "callspan"
 LONGEST_FILE = 350
 LONGEST_FUNCTION = 60
 
-GROUND = {"errors", "version", "typing", "guard", "environment", "policy", "settings"}
+GROUND = {"errors", "version", "typing", "guard", "forks", "environment", "policy", "settings"}
 DELIVERY = {"pipeline", "exporters", "encoding", "dialects", "model"}
 RECORDING = {"integrations", "capture", "recording", "model"}
 
@@ -28,6 +28,7 @@ ARROWS: dict[str, set[str]] = {
     "version": set(),
     "typing": set(),
     "guard": set(),
+    "forks": set(),
     "environment": {"guard"},
     "policy": {"errors", "model"},
     "settings": GROUND - {"settings"},

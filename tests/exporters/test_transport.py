@@ -21,6 +21,7 @@ from callspan.exporters.network import Attempt
 from callspan.exporters.outcomes import MAX_ANSWER_BYTES, Answer
 from callspan.exporters.tls import Tls
 from callspan.exporters.transport import Transport
+from callspan.forks import forks
 from programs import environment
 from receiver import Receiver, Reply
 
@@ -356,6 +357,29 @@ def test_a_success_that_breaks_off_in_its_body_is_still_one(make):
 def test_a_failure_that_breaks_off_in_its_body_is_still_one(make):
     with Receiver(Reply(400, b"x" * 1000, drop="half")) as receiver:
         assert make(receiver.url).post(b"") == Answer("rejected", "HTTP 400")
+
+
+def test_no_fork_comes_in_while_a_client_is_made(make, monkeypatch):
+    gate, entered, forked = threading.Event(), threading.Event(), threading.Event()
+    monkeypatch.setattr("callspan.exporters.client.Client", lambda *_: entered.set() or gate.wait(5))
+    transport = make("http://127.0.0.1:9")
+    making = threading.Thread(target=transport._own_client)
+    making.start()
+    assert entered.wait(5)
+
+    def fork():
+        forks.before()
+        forked.set()
+        forks.after_in_parent()
+
+    forking = threading.Thread(target=fork)
+    forking.start()
+    assert not forked.wait(0.1)
+    gate.set()
+    assert forked.wait(5)
+    making.join()
+    forking.join()
+    transport._client = None  # which is none that could be closed
 
 
 def test_a_closed_transport_opens_again(make):

@@ -7,10 +7,6 @@ from contextlib import contextmanager, nullcontext
 
 import pytest
 
-from callspan.exporters import addresses
-from callspan.exporters.hints import Hints
-from callspan.exporters.tls import Tls
-from callspan.exporters.transport import Transport
 from callspan.guard import guard
 from callspan.pipeline.buffer import Buffer
 from callspan.pipeline.threads import Attendant, is_loading
@@ -175,18 +171,6 @@ def test_a_thread_that_imports_is_seen(tmp_path, monkeypatch):
     thread.join()
     assert not is_loading(thread.ident)
     sys.modules.pop("slow_to_import")
-
-
-def test_a_thread_that_makes_a_client_is_seen(monkeypatch):
-    gate = threading.Event()
-    monkeypatch.setattr("callspan.exporters.client.Client", lambda *_: gate.wait(5))
-    transport = Transport(addresses.parse("http://127.0.0.1:9"), headers={}, tls=Tls(), hints=Hints("test"))
-    thread = threading.Thread(target=transport._own_client)
-    thread.start()
-    wait_until(lambda: is_loading(thread.ident))
-    gate.set()
-    thread.join()
-    assert not is_loading(thread.ident)
 
 
 def test_this_thread_and_none_do_not_import():

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
+from callspan.forks import forks
+
 _INT_MIN: Final = -(2**63)
 _INT_MAX: Final = 2**64 - 1  # what orjson writes; receivers that read 64 bits take both halves
 _MAX_DEPTH: Final = 200  # below the 254 that orjson allows, and below what common readers allow
@@ -112,7 +114,8 @@ def digits(number: int) -> str:
 @cache
 def _orjson() -> Callable[[object], bytes] | None:
     try:
-        import orjson  # noqa: PLC0415 - not before the worker needs it
+        with forks.kept_off():
+            import orjson  # noqa: PLC0415 - not before the worker needs it
     except ImportError:
         return None
     writer: Callable[[object], bytes] = orjson.dumps

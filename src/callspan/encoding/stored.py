@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar, cast
 
 from callspan.dialects.json_text import to_json
 from callspan.encoding.outline import trace_state
+from callspan.forks import forks
 from callspan.model.facts import MISSING, Facts, PromptUse, ToolFacts
 from callspan.model.kinds import KINDS
 from callspan.model.resource import Resource
@@ -221,7 +222,8 @@ def _tree(line: bytes) -> Tree:
 @cache
 def _reader() -> Callable[[bytes], Any]:
     try:
-        import orjson  # noqa: PLC0415 - not before it is needed
+        with forks.kept_off():
+            import orjson  # noqa: PLC0415 - not before it is needed
     except ImportError:
         return json.loads
     reader: Callable[[bytes], Any] = orjson.loads

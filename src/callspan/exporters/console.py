@@ -20,6 +20,7 @@ from callspan.errors import ConfigurationError
 from callspan.exporters.console_rows import row_of
 from callspan.exporters.contract import Batch, ExportResult
 from callspan.exporters.pending import PendingTraces
+from callspan.forks import forks
 from callspan.guard import guard
 from callspan.model.resource import Resource
 from callspan.model.span import Span
@@ -129,7 +130,8 @@ class ConsoleExporter:
     def _waiting(self, span: Span, resource: Resource) -> _Waiting:
         record = None
         if self._io:
-            from callspan.model.record import SpanRecord  # noqa: PLC0415 - pydantic, and only where it is shown
+            with forks.kept_off():
+                from callspan.model.record import SpanRecord  # noqa: PLC0415 - pydantic, and only where it is shown
 
             record = SpanRecord.from_span(span, resource)
         told = None if self._dialects is None else attributes(span, self._dialects)

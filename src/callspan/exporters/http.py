@@ -22,6 +22,7 @@ from callspan.exporters.otlp_settings import checked_compression, checked_timeou
 from callspan.exporters.outcomes import Answer
 from callspan.exporters.splitting import Splitter, UnwritableError
 from callspan.exporters.transport import Transport
+from callspan.forks import forks
 from callspan.model.resource import Resource
 from callspan.model.span import Span
 from callspan.policy import content_level
@@ -104,7 +105,8 @@ class HTTPExporter:
         self._transport.close()
 
     def _encode(self, spans: Sequence[Span], resource: Resource) -> bytes:
-        from callspan.model.record import SpanRecord  # noqa: PLC0415 - pydantic, in the sending thread
+        with forks.kept_off():
+            from callspan.model.record import SpanRecord  # noqa: PLC0415 - pydantic, in the sending thread
 
         records = [SpanRecord.from_span(span, resource) for span in spans]
         if self._dialects is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from callspan.errors import ConfigurationError
 from callspan.exporters.contract import Batch, ExportResult
+from callspan.forks import forks
 from callspan.guard import guard
 from callspan.policy import content_level
 
@@ -45,7 +46,8 @@ class MemoryExporter:
 
     def export(self, batch: Batch) -> ExportResult:
         """Keep the spans."""
-        from callspan.model.record import SpanRecord  # noqa: PLC0415 - pydantic, in the worker
+        with forks.kept_off():
+            from callspan.model.record import SpanRecord  # noqa: PLC0415 - pydantic, in the worker
 
         result = ExportResult()
         for span in batch.spans:

@@ -6,6 +6,7 @@ addresses, could hold a thread for hours. Imported by `transport` when it first 
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - else the first look-up of a name loads it, and a fork may cut that in half
 import math
 import socket
 import ssl

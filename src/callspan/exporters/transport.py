@@ -19,6 +19,7 @@ from callspan.exporters.headers import credential_in
 from callspan.exporters.hints import Hints
 from callspan.exporters.outcomes import Answer
 from callspan.exporters.tls import Tls
+from callspan.forks import forks
 from callspan.version import VERSION
 
 if TYPE_CHECKING:
@@ -91,9 +92,10 @@ class Transport:
         """Return this process' client; a parent's is left alone, since its locks may be held for ever here."""
         client = self._client
         if client is None or client.process_id != os.getpid():
-            from callspan.exporters.client import Client  # noqa: PLC0415 - loads httpx, in the sending thread
+            with forks.kept_off():
+                from callspan.exporters.client import Client  # noqa: PLC0415 - loads httpx, in the sending thread
 
-            client = Client(self._address, self._headers, self._tls, self._timeout_s, self._connect_timeout_s)
+                client = Client(self._address, self._headers, self._tls, self._timeout_s, self._connect_timeout_s)
             self._client = client
         return client
 

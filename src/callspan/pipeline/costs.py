@@ -13,6 +13,7 @@ from importlib.metadata import version
 from inspect import signature
 from typing import Any, Final
 
+from callspan.forks import forks
 from callspan.guard import guard
 from callspan.model.facts import Facts
 from callspan.model.span import Span
@@ -96,8 +97,9 @@ class Costs:
 def _load() -> tuple[str, Calculate]:
     """Return the library's name with its version, and a function that asks it."""
     try:
-        from genai_prices import Usage as Counts  # noqa: PLC0415 - in the worker, and only where it was asked for
-        from genai_prices import calc_price  # noqa: PLC0415
+        with forks.kept_off():
+            from genai_prices import Usage as Counts  # noqa: PLC0415 - in the worker, and only where it was asked for
+            from genai_prices import calc_price  # noqa: PLC0415
     except ImportError:
         guard.warn("costs", "costs are not known: genai-prices is not installed; pip install callspan[costs]")
         return "", lambda *_: None

@@ -9,13 +9,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Final
 
-from callspan.exporters import transport
 from callspan.guard import guard
 from callspan.pipeline.buffer import Buffer
 
 _REST_S: Final = 10.0
 _IMPORTS: Final = "<frozen importlib._bootstrap>"
-_CLIENTS: Final = transport.__file__
 
 
 class Attendant:
@@ -99,17 +97,12 @@ def _silent_bell() -> threading.Lock:
 
 
 def is_loading(thread_id: int | None) -> bool:
-    """Return whether another thread is in the middle of an import, or of making a client.
-
-    A child forked then would wait for ever where it does the same: the locks of the module, and those of OpenSSL, which
-    prepares to encrypt, have no owner any more there.
-    """
+    """Return whether another thread is in the middle of an import."""
     if thread_id is None or thread_id == threading.get_ident():
         return False
     frame = sys._current_frames().get(thread_id)  # noqa: SLF001 - there is no other way to look
     while frame is not None:
-        code = frame.f_code
-        if code.co_filename == _IMPORTS or (code.co_name == "_own_client" and code.co_filename == _CLIENTS):
+        if frame.f_code.co_filename == _IMPORTS:
             return True
         frame = frame.f_back
     return False

@@ -19,6 +19,7 @@ from types import FunctionType
 from typing import Any, Final
 
 from callspan.errors import CallspanError, ConfigurationError
+from callspan.forks import forks
 from callspan.guard import guard
 from callspan.model.facts import Facts
 from callspan.model.messages import Message
@@ -142,8 +143,9 @@ def _tools(tools: Iterable[dict[str, Any]], encoding: str, count: Count) -> int:
 def _load(model: str) -> tuple[str, Count] | None:
     """Return the name and the counter of a model's encoding; None for a model or a table that is not known here."""
     try:
-        import tiktoken  # noqa: PLC0415 - in the worker, and only where it was asked for
-        from tiktoken.model import encoding_name_for_model  # noqa: PLC0415
+        with forks.kept_off():
+            import tiktoken  # noqa: PLC0415 - in the worker, and only where it was asked for
+            from tiktoken.model import encoding_name_for_model  # noqa: PLC0415
 
         name = encoding_name_for_model(model)
         encoding = tiktoken.Encoding(**_describe(name))

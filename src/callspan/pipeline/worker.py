@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Final
 
 from callspan.exporters.contract import Exporter
+from callspan.forks import forks
 from callspan.guard import guard
 from callspan.model.resource import Resource
 from callspan.model.span import Span
@@ -36,7 +35,6 @@ _BATCH_BYTES: Final = (1_048_576, 4 * 1_048_576)  # out of the queue's bound at 
 _INTERVAL_S: Final = 0.5
 _INLINE_S: Final = 0.1  # what delivery may cost a thread of the user's where there is no worker
 _GRACE_S: Final = 0.25  # for closing, beyond the deadline
-_FORK_S: Final = 5.0
 _IMPORT_S: Final = 1.0
 _POLL_S: Final = (0.0005, 0.02)
 
@@ -85,7 +83,7 @@ class Pipeline:
         self._repeats = Repeats()
         self._is_closed = self._is_leaving = False
         self._prepare()
-        _pipelines.add(self)
+        forks.watch(self)
 
     def _prepare(self) -> None:
         self._worker = Attendant(self.buffer, self._work, "callspan-worker", self._quiet)
@@ -95,9 +93,8 @@ class Pipeline:
 
     # -- around a fork ---------------------------------------------------------------------------------------------
 
-    def before_fork(self) -> None:
-        """Wait, at most five seconds, until no thread of ours imports anything or makes a client."""
-        deadline = time.monotonic() + _FORK_S
+    def before_fork(self, deadline: float) -> None:
+        """Wait until no thread of ours imports anything: what comes up only now and then does not keep forks off."""
         while any(map(is_loading, self._thread_ids())) and time.monotonic() < deadline:
             time.sleep(_POLL_S[0])
 
@@ -331,20 +328,3 @@ class Pipeline:
     def stats(self) -> dict[str, Stats]:
         """Return the counts per exporter."""
         return balanced(lambda: self.lanes.stats(self.buffer), self._thread_ids())
-
-
-_pipelines: Final[weakref.WeakSet[Pipeline]] = weakref.WeakSet()
-
-
-def _before_fork() -> None:
-    for pipeline in list(_pipelines):
-        pipeline.before_fork()
-
-
-def _after_fork() -> None:
-    for pipeline in list(_pipelines):
-        pipeline.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

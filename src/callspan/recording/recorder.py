@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from callspan.forks import forks
 from callspan.guard import guard
 from callspan.model.span import STATUS_UNSET, ErrorFacts, InertSpan, Snapshot, Span
 from callspan.recording import errors
@@ -154,7 +155,8 @@ class Recorder:
         """Open the span's snapshots; in the worker, so what reads them is imported there."""
         global _open  # noqa: PLW0603 - an import statement costs a microsecond each time
         if _open is None:
-            from callspan.recording.opening import open_facts  # noqa: PLC0415
+            with forks.kept_off():
+                from callspan.recording.opening import open_facts  # noqa: PLC0415
 
             _open = open_facts
         return _open(span)
