@@ -18,6 +18,7 @@ BESIDE_MIB = 20  # the HTTP client, requests on their way, and what the allocato
 
 OWN_TEXTS = '[("word %d " % (number * 7 + turn) * 80)[:SIZE] for turn in range(7)]'  # nobody else has them
 SHARED_TEXTS = "[texts[(number + turn) % 256] for turn in range(7)]"
+NO_LONGER_SHARED = f"{SHARED_TEXTS} if number < int(sys.argv[2]) // 2 else {OWN_TEXTS}"
 
 CHATS = """
     import sys
@@ -52,6 +53,7 @@ CHATS = """
         (SHARED_TEXTS, 400, times(30_000, 200_000)),
         (OWN_TEXTS, 400, times(30_000, 200_000)),
         (OWN_TEXTS, 20_000, times(2_500, 10_000)),
+        (NO_LONGER_SHARED, 400, times(60_000, 200_000)),
     ],
 )
 def test_a_receiver_that_is_away_costs_no_more_memory_than_the_queue_may_hold(tmp_path, texts, size, count):

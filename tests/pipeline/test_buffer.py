@@ -275,3 +275,11 @@ def test_what_others_hold_is_learnt_once_when_there_is_no_room():
         buffer.offer(numbered(number))
     assert looked == [6, 6, 6]
     assert (len(buffer), buffer.dropped) == (10, 2)
+
+
+def test_what_others_hold_is_learnt_anew_with_what_is_told_of_spans_that_have_left():
+    found = [0.8, 0.2, None]
+    buffer = Attended().buffer(max_bytes=50, look=lambda _: found.pop(0))
+    for told, learnt in ((0.5, 0.8), (0.5, 0.5), (0.4, 0.4)):
+        buffer.learn(told)
+        assert buffer.share == learnt

@@ -189,9 +189,23 @@ def test_lanes_that_cannot_deliver_lend_nothing():
     made.close_senders((), time.monotonic() + 1)
 
 
-def test_the_worker_writes_to_local_exporters_and_to_the_spool(tmp_path):
-    assert lanes(Keeping("a")).writes
-    assert not lanes(Keeping("b", local=False)).writes
-    spool = SpoolSettings(tmp_path / "spool")
-    spooled = Lanes([Keeping("b", local=False)], describe("test"), nullcontext, 100, 10_000, spool)
-    assert (spooled.has_local, spooled.writes) == (False, True)
+def test_lanes_have_enough_when_all_have_and_no_disk_waits(tmp_path):
+    first, second = Blocking("a"), Blocking("b")
+    made = lanes(first, second)
+    assert not made.have_enough
+    made.deliver(some(2), always)
+    assert first.entered.wait(5)
+    assert second.entered.wait(5)
+    assert made.have_enough
+    beside_a_file, spooled = lanes(Keeping("a"), Blocking("b")), _spooled(Blocking("b"), tmp_path)
+    for others in (beside_a_file, spooled):
+        others.deliver(some(2), always)
+        assert not others.have_enough
+    for one in (made, beside_a_file, spooled):
+        for lane in one:
+            getattr(lane.exporter, "released", first.released).set()
+        one.close_senders((), time.monotonic() + 5)
+
+
+def _spooled(exporter: Any, folder: Any) -> Lanes:
+    return Lanes([exporter], describe("test"), nullcontext, 100, 10_000, SpoolSettings(folder / "spool"))

@@ -381,3 +381,56 @@ def test_an_exporter_that_is_too_slow_is_warned_of(caplog):
     assert caplog.messages == ["exporter 'blocking' is too slow; the oldest 15 spans were dropped"]
     exporter.released.set()
     closed(made)
+
+
+def test_until_it_has_delivered_a_sender_has_enough_with_what_it_begins_with():
+    exporter = Blocking()
+    made = sender(exporter)
+    assert not made.has_enough
+    made.put(some(1))
+    assert exporter.entered.wait(5)
+    assert made.has_enough
+    exporter.released.set()
+    wait_until(lambda: made.settled == 1)
+    assert not made.has_enough
+    closed(made)
+
+
+def test_a_sender_that_keeps_up_has_enough_with_two_batches():
+    exporter = Blocking()
+    made = sender(exporter)
+    made.counters.delivered = 1
+    made.put(some(1))
+    assert exporter.entered.wait(5)
+    made.put(some(1023))
+    assert not made.has_enough
+    made.put(some(1))
+    assert made.has_enough
+    exporter.released.set()
+    closed(made)
+
+
+def test_a_sender_that_keeps_up_has_enough_with_eight_mebibytes():
+    exporter = Blocking()
+    made = sender(exporter)
+    made.counters.delivered = 1
+    made.put(some(1))
+    assert exporter.entered.wait(5)
+    made.put(some(3, size=3 << 20))
+    assert made.has_enough
+    exporter.released.set()
+    closed(made)
+
+
+def test_a_sender_that_cannot_deliver_has_enough_with_what_it_tries():
+    exporter = Retrying(100)
+    made = sender(exporter)
+    made.counters.delivered = 1
+    made.put(some(2))
+    wait_until(lambda: made.trouble)
+    assert made.has_enough
+    exporter.failures = 0
+    made.hurry()
+    wait_until(lambda: made.settled == 3)
+    assert not made.has_enough
+    closed(made)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import sys
+from array import array
 
 import pytest
 
 from callspan.model.span import Span
-from callspan.pipeline.sharing import look, sample, share, shared_bytes
+from callspan.pipeline.sharing import held_bytes, look, sample, share, shared_bytes
 from callspan.recording.snapshot import freeze
 from spans import finished
 
@@ -62,9 +63,40 @@ def test_the_part_that_spans_hold_alone():
     assert share([], 0) is None
 
 
+def held_alone(span: Span) -> float:
+    return held_bytes(span) - (span.size - span.input[3])
+
+
+def test_containers_count_as_large_as_they_are():
+    key = "role"
+    rows = [{key: 1.5}, {key: None}, {key: True}]
+    expected = sys.getsizeof([0]) + sys.getsizeof([0, 0, 0]) + 3 * sys.getsizeof({key: 0}) + sys.getsizeof(1.5) / 2
+    assert held_alone(sealed(rows)) == pytest.approx(expected, abs=48)  # a list may have more places than it uses
+    assert held_bytes(finished(size=1000)) == 1000
+
+
+def test_of_a_text_that_several_hold_only_a_part_counts():
+    kept = text(5)
+    alone = held_alone(sealed(["x".join("y" * 200)]))
+    beside = held_alone(sealed([kept]))
+    assert beside == pytest.approx(alone - (399 + EMPTY) + ALONE / 2, abs=1)
+
+
+def test_what_is_of_unknown_size_counts_as_it_was_counted():
+    span = sealed({"vector": array("d", range(100)), "content": "z".join("y" * 200)}, size=5000)
+    assert held_bytes(span) == 5000
+
+
 def test_a_few_stand_for_all():
     kept = text(2)
-    spans = [sealed(kept) if number % 64 == 0 else sealed(text(number)) for number in range(300)]
+    spans = [sealed(kept) if number % 64 in (0, 43) else sealed(text(number)) for number in range(300)]
     assert sample(spans) == spans[::64]
-    assert look(spans) == pytest.approx(1 - ALONE * 5 / 6 / 1000, abs=0.001)
+    assert look(spans) < 0.8 < look([sealed(text(number)) for number in range(300)])
     assert look(spans[:10]) is None
+
+
+def test_of_the_oldest_and_the_newest_those_count_that_share_less():
+    kept = text(3)
+    shared, own = [sealed(kept) for _ in range(300)], [sealed(text(number)) for number in range(300)]
+    assert look(shared) < look(own)
+    assert look(shared + own) == look(own + shared) == look(own)

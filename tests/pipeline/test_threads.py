@@ -159,6 +159,21 @@ def test_the_loop_runs_inside_quiet():
     assert order == ["in", "loop", "out"]
 
 
+def test_a_rest_is_not_ended_by_the_bell():
+    rested = []
+
+    def loop():
+        made.ring()
+        start = time.monotonic()
+        made.rest(0.05)
+        rested.append(time.monotonic() - start)
+
+    made, buffer = attendant(loop)
+    made.start()
+    wait_until(lambda: rested and not buffer.awake)
+    assert 0.05 <= rested[0] < 1
+
+
 def test_a_thread_that_imports_is_seen(tmp_path, monkeypatch):
     (tmp_path / "slow_to_import.py").write_text("import builtins\nbuiltins.import_gate.wait(5)\n")
     monkeypatch.syspath_prepend(tmp_path)

@@ -19,6 +19,7 @@ from callspan.model.resource import Resource, describe
 from callspan.model.span import Span
 from callspan.pipeline import worker
 from callspan.pipeline.counters import FlushResult
+from callspan.pipeline.metrics import Metrics
 from callspan.pipeline.redaction.gate import Gate
 from callspan.pipeline.worker import Pipeline
 from odd_exporters import Answering, Blocking, Calling, Keeping, Retrying
@@ -784,22 +785,65 @@ def test_a_fork_waits_for_an_import_of_ours_but_not_for_ever(monkeypatch):
     assert 0.05 <= time.monotonic() - start < 0.5
 
 
-def test_at_the_end_the_worker_waits_for_a_sender_that_imports_but_not_for_ever(monkeypatch):
-    importing = iter([True, True, False])
-    monkeypatch.setattr(worker, "is_loading", lambda _: next(importing))
-    of = pipeline(Keeping(local=False))
-    of._let_senders_import()
-    assert next(importing)  # nobody waits for what is not there
+def test_the_worker_opens_no_more_than_senders_can_send(monkeypatch):
+    monkeypatch.setattr(worker, "_INTERVAL_S", 5.0)
+    exporter = Blocking()
+    of = pipeline(exporter)
     of.hold()
-    offer(of, 1)
-    of._is_leaving = True
-    of._let_senders_import()
-    assert next(importing, None) is None
-    monkeypatch.setattr(worker, "is_loading", lambda _: True)
-    monkeypatch.setattr(worker, "_IMPORT_S", 0.05)
-    start = time.monotonic()
-    of._let_senders_import()
-    assert 0.05 <= time.monotonic() - start < 0.5
+    offer(of, 2000)
+    of.release()
+    assert exporter.entered.wait(5)
+    assert not of.buffer.dropped
+    time.sleep(0.1)
+    assert len(of.buffer) >= 2000 - 512
+    exporter.released.set()
+    assert of.flush(5) == FlushResult(ok=True)
+    assert len(exporter.spans) == 2000
+
+
+def test_while_senders_have_enough_the_worker_sees_to_everything_else():
+    exporter, seen = Blocking(), []
+    of = pipeline(exporter, every_interval=lambda: seen.append(len(of.buffer)))
+    offer(of, 2000)
+    assert exporter.entered.wait(5)
+    before = len(seen)
+    wait_until(lambda: len(seen) > before + 2)
+    assert seen[-1] > 0
+    exporter.released.set()
+    assert of.flush(5) == FlushResult(ok=True)
+
+
+def test_what_waits_for_senders_at_the_end_is_accounted_for():
+    exporter = Blocking()
+    of = pipeline(exporter)
+    offer(of, 2000)
+    assert exporter.entered.wait(5)
+    assert len(of.buffer)
+    assert of.close(0.1).remaining == 2000
+    stats = of.stats()["blocking"]
+    assert stats["buffered"] + stats["dropped"]["shutdown"] == 2000
+    assert not len(of.buffer)
+    exporter.released.set()
+
+
+def test_metrics_do_not_wait_for_senders():
+    exporter, metrics = Blocking(), Metrics()
+    metrics.is_wanted = lambda: True
+    of = pipeline(exporter, metrics=metrics)
+    offer(of, 2000)
+    wait_until(lambda: not len(of.buffer))
+    exporter.released.set()
+    assert of.flush(5) == FlushResult(ok=True)
+
+
+def test_the_worker_sees_to_everything_else_however_much_waits(monkeypatch):
+    monkeypatch.setattr(worker, "_ROUND_S", 0.01)
+    left: list[int] = []
+    exporter = Calling(lambda: time.sleep(0.02))
+    of = pipeline(exporter, every_interval=lambda: left.append(len(of.buffer)))
+    offer(of, 5_000)
+    assert of.flush(10) == FlushResult(ok=True)
+    assert [count for count in left if count]
 
 
 def test_a_held_pipeline_collects_until_it_is_released():

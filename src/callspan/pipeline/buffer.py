@@ -50,7 +50,7 @@ class Buffer:
         """Start empty and unattended.
 
         `before` tells the bytes that wait in front of it and share its bound. `look` tells the `share` of what waits,
-        and is asked once, when there is no room and nobody has told it yet.
+        and is asked when the share of others is told, and when there is no room and nobody has told it yet.
         """
         self._look = look
         self._attend = attend
@@ -111,8 +111,8 @@ class Buffer:
 
     def _make_room(self) -> None:
         spans = self._spans
-        if self.share is _UNKNOWN and self._look is not None:
-            self._learn(self._look)
+        if self.share is _UNKNOWN:
+            self.learn(0)
         most_bytes = self._max_bytes + self.spare_bytes - self._before()
         while len(spans) > self._max_spans or (self.waiting_bytes > most_bytes and len(spans) > 1):
             self.dropped += 1
@@ -123,11 +123,13 @@ class Buffer:
                 return
             self._bytes_out += oldest.size
 
-    def _learn(self, look: Callable[[Sequence[Span]], float | None]) -> None:
+    def learn(self, told: float) -> None:
+        """Take the `share` that was told of spans which have left, or that of what waits where it is larger."""
         try:
-            self.share = look(self._spans) or self.share
-        except (IndexError, RuntimeError):  # the worker took one that was looked at; the next one comes soon
-            return
+            found = self._look(self._spans) if self._look is not None else None
+        except (IndexError, RuntimeError):  # somebody took one that was looked at; the next one comes soon
+            found = None
+        self.share = max(told, found or 0) or self.share
 
     def take(self, count: int, most_bytes: int | None = None) -> list[Span]:
         """Return up to `count` of the oldest spans, fewer when they come to `most_bytes`, but one at least."""

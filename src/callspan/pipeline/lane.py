@@ -66,6 +66,11 @@ class Lane:
         return self.counters.delivered > 0
 
     @property
+    def has_enough(self) -> bool:
+        """Whether it needs no more for now."""
+        return False
+
+    @property
     def adopted(self) -> int:
         """Spans taken over from the spools of processes that have ended."""
         return 0

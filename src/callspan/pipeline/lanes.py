@@ -15,7 +15,7 @@ from callspan.pipeline.counters import Stats
 from callspan.pipeline.lane import Lane
 from callspan.pipeline.redaction.gate import Gate
 from callspan.pipeline.sender import SenderLane
-from callspan.pipeline.sharing import sample, share, shared_bytes
+from callspan.pipeline.sharing import held, sample, share, shared_bytes
 from callspan.pipeline.spool.durable import DurableLane
 from callspan.pipeline.spool.settings import SpoolSettings
 from callspan.pipeline.spool.spool import Spool
@@ -75,7 +75,7 @@ class Lanes:
         try:
             some = sample(spans)
             shared = sum(map(shared_bytes, some))
-            self._share = share(some, shared) or self._share
+            self._share = held(some) or self._share
             ready = [span for span in spans if make_ready(span)]
             unreadable = len(spans) - len(ready)
             if accept is not None:
@@ -95,12 +95,17 @@ class Lanes:
                 lane.drop_pending(len(spans), "worker died")
             raise
 
+    @property
+    def have_enough(self) -> bool:
+        """Whether no lane is idle soon, and none waits to make spans safe: those of disks take all at once."""
+        return self.spool is None and all(lane.has_enough for lane in self._lanes)
+
     def tell_room(self, buffer: Buffer) -> None:
         """Tell the queue before the lanes how much of its spans others hold, and what the lanes leave of their bound.
 
         They leave something while all of them keep up; nothing as soon as one does not.
         """
-        buffer.share = self._share
+        buffer.learn(self._share)
         left = self._max_bytes - max(lane.waiting_bytes for lane in self._lanes)
         buffer.spare_bytes = max(left, 0) if all(lane.keeps_up for lane in self._lanes) else 0
 
@@ -127,11 +132,6 @@ class Lanes:
     def has_local(self) -> bool:
         """Whether the worker writes to any exporter itself."""
         return any(not isinstance(lane, SenderLane) for lane in self._lanes)
-
-    @property
-    def writes(self) -> bool:
-        """Whether the worker writes anything itself, the spool included: that has to go on, whatever is sent."""
-        return self.has_local or self.spool is not None
 
     def thread_ids(self) -> Iterator[int | None]:
         """Name the senders' threads."""

@@ -19,6 +19,7 @@ from callspan.pipeline.threads import Attendant
 
 _BATCH_BYTES: Final = 8 * 1_048_576
 _TRIAL_BYTES: Final = 2 * 1_048_576  # while nothing gets through: what is out of the queue has no bound there
+_ENOUGH_SPANS: Final = 2 * BATCH_SPANS  # one to send, and one to begin with while the next ones are opened
 _IDLE_S: Final = 1.0
 _POLL_S: Final = 0.002
 _PATIENCE_S: Final = 10.0
@@ -105,6 +106,13 @@ class SenderLane(Lane):
         """Whether it has delivered, and the attempt that runs may do so again."""
         is_stuck = self._backoff.is_failing or time.monotonic() - self._sending_since >= _STUCK_S
         return self.counters.delivered > 0 and not is_stuck
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether it needs no more for now: unless it keeps up, what it tries with is enough."""
+        if not self.keeps_up:
+            return self.waiting > 0
+        return len(self._queue) >= _ENOUGH_SPANS or self._queue.waiting_bytes >= _BATCH_BYTES
 
     @property
     def thread_id(self) -> int | None:

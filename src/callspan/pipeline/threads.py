@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from threading import get_ident  # as it is now: gevent may replace it while threads run, which then have other names
 from typing import Final
 
 from callspan.guard import guard
@@ -32,7 +33,7 @@ class Attendant:
         self._name = name
         self._quiet = quiet
         self._rest_until = 0.0
-        self._bell = _silent_bell()
+        self._bell, self._never = _silent_bell(), _silent_bell()
 
     def start(self) -> bool:
         """Return whether the thread is there, starting one if need be; False where no thread can be had.
@@ -46,7 +47,7 @@ class Attendant:
         if time.monotonic() < self._rest_until:
             return False
         buffer.awake = True
-        self._bell = _silent_bell()
+        self._bell, self._never = _silent_bell(), _silent_bell()
         try:
             threading.Thread(target=self._run, name=self._name, daemon=True).start()
         except BaseException as error:
@@ -70,8 +71,12 @@ class Attendant:
         """Sleep until it rings."""
         self._bell.acquire(timeout=timeout_s)
 
+    def rest(self, timeout_s: float) -> None:
+        """Sleep, whoever rings. Not by `time.sleep`, which gevent may replace while the thread runs."""
+        self._never.acquire(timeout=timeout_s)
+
     def _run(self) -> None:
-        this_thread = threading.get_ident()
+        this_thread = get_ident()
         if self.thread_id is not None:  # an interrupted start was repeated
             return
         self.thread_id = this_thread
@@ -98,7 +103,7 @@ def _silent_bell() -> threading.Lock:
 
 def is_loading(thread_id: int | None) -> bool:
     """Return whether another thread is in the middle of an import."""
-    if thread_id is None or thread_id == threading.get_ident():
+    if thread_id is None or thread_id == get_ident():
         return False
     frame = sys._current_frames().get(thread_id)  # noqa: SLF001 - there is no other way to look
     while frame is not None:

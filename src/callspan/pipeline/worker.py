@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from threading import get_ident
 from typing import Final
 
 from callspan.exporters.contract import Exporter
@@ -35,8 +36,9 @@ _BATCH_BYTES: Final = (1_048_576, 4 * 1_048_576)  # out of the queue's bound at 
 _INTERVAL_S: Final = 0.5
 _INLINE_S: Final = 0.1  # what delivery may cost a thread of the user's where there is no worker
 _GRACE_S: Final = 0.25  # for closing, beyond the deadline
-_IMPORT_S: Final = 1.0
+_ROUND_S: Final = 1.0  # after which the worker sees to everything else, however much waits
 _POLL_S: Final = (0.0005, 0.02)
+_PAUSE_S: Final = 0.005
 
 
 class Pipeline:
@@ -142,7 +144,7 @@ class Pipeline:
     def _work(self) -> None:
         while not self._is_closed:
             self._worker.wait(_INTERVAL_S)
-            self.step()
+            self.step(_ROUND_S)
             self._measure()
             self._tend_spool()
             if self._every_interval is not None:
@@ -171,7 +173,7 @@ class Pipeline:
         lock = self._step_lock  # in a child that is forked in here, there will be another one
         while len(self.buffer) and lock.acquire(blocking=False):
             try:
-                self._stepping_id = threading.get_ident()
+                self._stepping_id = get_ident()
                 with self._quiet():
                     self._deliver_until(until)
             finally:
@@ -181,20 +183,30 @@ class Pipeline:
                 return
 
     def _deliver_until(self, until: float | None) -> None:
-        self._let_senders_import()  # before anything is out of the queue and in nobody's books
-        while spans := self.buffer.take(BATCH_SPANS, _BATCH_BYTES[self.buffer.spare_bytes > 0]):
+        buffer = self.buffer  # what is out of it and in no lane is in nobody's books: so first it is asked for
+        while self._is_asked_for_more() and (spans := buffer.take(BATCH_SPANS, _BATCH_BYTES[buffer.spare_bytes > 0])):
             self.lanes.deliver(spans, self._make_ready, self._accept if self._processors else None)
             self.lanes.tell_room(self.buffer)
             if until is not None and time.monotonic() >= until:
+                self._worker.ring()
                 return
-            self._let_senders_import()
 
-    def _let_senders_import(self) -> None:
-        """At the end, and at the start unless it writes itself, wait for a sender's imports: what is ready waits."""
-        until = time.monotonic() + _IMPORT_S
-        if len(self.buffer) and (self._is_leaving or not (self.buffer.spare_bytes or self.lanes.writes)):
-            while any(map(is_loading, self.lanes.thread_ids())) and time.monotonic() < until:
-                time.sleep(_POLL_S[1])
+    def _is_asked_for_more(self) -> bool:
+        """On our own thread, wait a moment while all senders have enough; return whether they want more.
+
+        What waits unopened holds half as much, and two threads at once take longer than one after the other.
+        """
+        if get_ident() != self._worker.thread_id:
+            return True
+        until = time.monotonic() + _INTERVAL_S
+        while self.lanes.have_enough and not (self._metrics is not None and self._metrics.is_wanted()):
+            if self._is_closed:
+                return True
+            if not len(self.buffer) or time.monotonic() >= until:
+                return False
+            self._worker.rest(_PAUSE_S)
+            self.lanes.tell_room(self.buffer)  # what comes may share less with others
+        return True
 
     def _make_ready(self, span: Span) -> bool:
         try:
@@ -240,7 +252,7 @@ class Pipeline:
         Return how many spans are left. Polls instead of waiting on a lock, so it may be called twice at once, from a
         signal handler and after a fork. On a thread that is itself delivering, as in an exporter, it does not wait.
         """
-        if threading.get_ident() not in self._thread_ids():  # else each attempt could ask for the next one
+        if get_ident() not in self._thread_ids():  # else each attempt could ask for the next one
             self.lanes.hurry()
         start = time.monotonic()
         target, progress, pause = self.buffer.offered, Progress(self.lanes, self.buffer, start), _POLL_S[0]
@@ -248,7 +260,7 @@ class Pipeline:
             now = time.monotonic()
             stalled_s = progress.stalled_s(now, is_loading=any(map(is_loading, self._thread_ids())))
             is_stalled = stall_s is not None and stalled_s >= stall_s
-            if is_stalled or now - start >= timeout_s or threading.get_ident() in self._thread_ids():
+            if is_stalled or now - start >= timeout_s or get_ident() in self._thread_ids():
                 break
             self._nudge()
             time.sleep(min(pause, max(start + timeout_s - now, 0)))
@@ -289,7 +301,7 @@ class Pipeline:
         self._is_closed = True
         self.buffer.awake = False  # who ends a span from here on sees to it himself
         self._worker.ring()
-        self.step(_INLINE_S)
+        self._hand_over_the_rest()
         now = time.monotonic()
         deadline = now if stall_s is not None else max(deadline, now)
         self._close_local(keep, deadline + _GRACE_S)
@@ -304,10 +316,17 @@ class Pipeline:
             )
         return result
 
+    def _hand_over_the_rest(self) -> None:
+        """Let the lanes have, and account for, what waits; where the worker does it, wait for that."""
+        self.step(_INLINE_S)
+        until = time.monotonic() + _GRACE_S
+        while len(self.buffer) and self._stepping_id not in (None, get_ident()) and time.monotonic() < until:
+            time.sleep(_POLL_S[0])
+
     def _close_spool(self) -> None:
         """Let go of the spool, unless the worker still writes and does not stop: the end of the process does, then."""
         spool, lock = self.lanes.spool, self._step_lock
-        if spool is not None and self._stepping_id != threading.get_ident() and lock.acquire(timeout=_GRACE_S):
+        if spool is not None and self._stepping_id != get_ident() and lock.acquire(timeout=_GRACE_S):
             try:
                 spool.close()
             finally:
@@ -316,7 +335,7 @@ class Pipeline:
     def _close_local(self, keep: Collection[Exporter], deadline: float) -> None:
         """Close what the worker writes to, unless it is still writing and does not stop."""
         lock = self._step_lock
-        if not self.lanes.has_local or self._stepping_id == threading.get_ident():
+        if not self.lanes.has_local or self._stepping_id == get_ident():
             return
         if not lock.acquire(timeout=max(deadline - time.monotonic(), 0)):
             return
