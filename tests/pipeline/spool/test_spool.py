@@ -217,7 +217,9 @@ def test_what_is_stored_and_not_yet_handed_over_is_not_read_back(tmp_path):
         put(spans)
 
     lane.put = put_late
+    of.hold()
     offer(of, 100)
+    of.release()
     assert of.flush(5)
     counts(of)
     assert names(exporter) == numbers(100)
