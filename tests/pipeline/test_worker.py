@@ -785,8 +785,7 @@ def test_a_fork_waits_for_an_import_of_ours_but_not_for_ever(monkeypatch):
     assert 0.05 <= time.monotonic() - start < 0.5
 
 
-def test_the_worker_opens_no_more_than_senders_can_send(monkeypatch):
-    monkeypatch.setattr(worker, "_INTERVAL_S", 5.0)
+def test_the_worker_opens_no_more_than_senders_can_send():
     exporter = Blocking()
     of = pipeline(exporter)
     of.hold()

@@ -22,6 +22,7 @@ from callspan.pipeline.lanes import Lanes
 from callspan.pipeline.limits import Limiter
 from callspan.pipeline.measuring import Measuring
 from callspan.pipeline.metrics import Metrics
+from callspan.pipeline.pacing import Pacing
 from callspan.pipeline.processors import process
 from callspan.pipeline.progress import Progress
 from callspan.pipeline.redaction.gate import Gate
@@ -38,7 +39,6 @@ _INLINE_S: Final = 0.1  # what delivery may cost a thread of the user's where th
 _GRACE_S: Final = 0.25  # for closing, beyond the deadline
 _ROUND_S: Final = 1.0  # after which the worker sees to everything else, however much waits
 _POLL_S: Final = (0.0005, 0.02)
-_PAUSE_S: Final = 0.005
 
 
 class Pipeline:
@@ -89,6 +89,7 @@ class Pipeline:
 
     def _prepare(self) -> None:
         self._worker = Attendant(self.buffer, self._work, "callspan-worker", self._quiet)
+        self._pacing = Pacing(self.buffer, self.lanes, self._metrics, self._worker.rest)
         self._step_lock = threading.Lock()
         self._stepping_id: int | None = None
         self._told_dropped = 0
@@ -192,21 +193,8 @@ class Pipeline:
                 return
 
     def _is_asked_for_more(self) -> bool:
-        """On our own thread, wait a moment while all senders have enough; return whether they want more.
-
-        What waits unopened holds half as much, and two threads at once take longer than one after the other.
-        """
-        if get_ident() != self._worker.thread_id:
-            return True
-        until = time.monotonic() + _INTERVAL_S
-        while self.lanes.have_enough and not (self._metrics is not None and self._metrics.is_wanted()):
-            if self._is_closed:
-                return True
-            if not len(self.buffer) or time.monotonic() >= until:
-                return False
-            self._worker.rest(_PAUSE_S)
-            self.lanes.tell_room(self.buffer)  # what comes may share less with others
-        return True
+        """On our own thread, wait for senders that have enough; return whether they want more."""
+        return get_ident() != self._worker.thread_id or self._pacing.wants_more(lambda: self._is_closed)
 
     def _make_ready(self, span: Span) -> bool:
         try:
