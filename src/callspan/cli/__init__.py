@@ -66,6 +66,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _let_go_of_stdout()
         return 0
+    except OSError as error:  # what is written does not fit, or may not be
+        named = f"{error.filename}: " if error.filename is not None else ""
+        sys.stderr.write(f"callspan {arguments.command}: {named}{error.strerror or error}\n")
+        return _FAILED
     except KeyboardInterrupt:
         return _INTERRUPTED
     return code

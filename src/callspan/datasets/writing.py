@@ -7,6 +7,7 @@ import json
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -72,6 +73,8 @@ def write_dataset(made: Iterable[tuple[Calls, Made]], form: str, out: Path, *, s
 
     split: the share of conversations (calls without one count by trace) that goes into a second file beside `out`,
         `NAME.validation.SUFFIX`; which they are follows from their IDs, so it is the same every time.
+
+    Raises `OSError` that names `out` where it cannot be written.
     """
     card = Card()
     names = [out, *([out.with_name(f"{out.stem}.validation{out.suffix}")] if split else [])]
@@ -88,9 +91,12 @@ def write_dataset(made: Iterable[tuple[Calls, Made]], form: str, out: Path, *, s
             writer.close()
             card.sha256[name.name] = writer.sha256()
             writer.path.replace(name)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(out)) from None
     finally:
         for writer in writers:
-            writer.close()
+            with suppress(Exception):  # what did not fit before does not now, and it goes
+                writer.close()
             writer.path.unlink(missing_ok=True)
     return card
 

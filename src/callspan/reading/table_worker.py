@@ -35,9 +35,12 @@ def main(order: str, beside: Beside | None = None) -> None:
         done = now
 
     with pa.ipc.new_stream(sys.stdout.buffer, shape) as stream:
-        for batch in batches(segments, report, moved, columns, beside):
-            stream.write_batch(batch, {"bytes": str(done)})
-        last = {"bytes": str(done), "report": json.dumps(vars(report))}
+        try:
+            for batch in batches(segments, report, moved, columns, beside):
+                stream.write_batch(batch, {"bytes": str(done)})
+            last = {"bytes": str(done), "report": json.dumps(vars(report))}
+        except OSError as error:  # of what is written beside: what cannot be read is counted
+            last = {"bytes": str(done), "error": error.strerror or type(error).__name__}
         stream.write_batch(batch_of([], shape), last)
 
 

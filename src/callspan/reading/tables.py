@@ -212,6 +212,8 @@ def _from_worker(
             for batch, told in stream.iter_batches_with_custom_metadata():
                 found.append(batch)
                 moved(int(told[b"bytes"]))
+        if b"error" in told:
+            raise CallspanError(f"a worker that reads {share[0].file} had to stop: {told[b'error'].decode()}")
         return found, _report(told[b"report"])
     except (pa.ArrowException, OSError, KeyError) as error:
         raise CallspanError(f"a worker that reads {share[0].file} ended early: {type(error).__name__}") from None
