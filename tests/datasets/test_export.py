@@ -203,6 +203,22 @@ def test_secrets_of_foreign_files_do_not_pass(tmp_path):
     assert card["redacted_values"] == 1
 
 
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_what_was_written_beside_the_contents_is_cleaned_too(tmp_path, form):
+    secret = "sk-proj-Ab3dEf6hIj9lMn2pQr5tUv8x"
+    told = feedback(1, 1.0, f"up {secret}")
+    told.facts.feedback.comment = f"It printed {secret}!"
+    one = call(1, "Name?", "Blisters", f"c {secret}")
+    one.name = f"ask {secret}"
+    path = write(tmp_path / "spans.jsonl", [one, told])
+    code, card = export(path, tmp_path / "out", "--format", form)
+    written = (tmp_path / "out").read_text()
+    assert (code, card["redacted_values"]) == (0, 4)
+    assert secret not in written
+    assert "It printed [redacted]!" in written
+    assert "ask [redacted]" in written
+
+
 def test_conditions_on_feedback():
     assert Opinion.parse("helpful") == Opinion("helpful")
     assert Opinion.parse(" answer quality >= 0.5 ") == Opinion("answer quality", ">=", 0.5)

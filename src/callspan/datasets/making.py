@@ -33,6 +33,7 @@ _UNWRITTEN: Final = ("preference", "parquet")  # made of several lines at once
 _IDENTITY: Final = frozenset(
     ("trace_id", "span_id", "conversation_id", "step", "feedback", "score", "label", "comment")
 )
+_WRITTEN_BESIDE: Final = ("name", "conversation_id", "comment", "label")
 _AT_ONCE: Final = 32  # few enough that what was read is still near when it is written
 
 
@@ -126,7 +127,13 @@ class Maker:
         for example, told in zip(self._examples(spans), zip(*facts, strict=True), strict=True):
             if example is not None:
                 example.facts = dict(zip(FACTS, told, strict=True))
-            self._add(None if example is None else evaluation_row(example))
+            self._add(None if example is None else self._cleaned(evaluation_row(example)))
+
+    def _cleaned(self, row: Tree) -> Tree:
+        """Clean what people and programs wrote beside the contents, which is no part of them."""
+        beside = Example.holding({column: row[column] for column in _WRITTEN_BESIDE if row[column] is not None})
+        self._redacted += self._clean.examples([beside])
+        return {**row, **beside.input}
 
     def _examples(self, spans: Sequence[LeanSpan | None]) -> list[Example | None]:
         examples = [None if span is None else Example.of(span) for span in spans]
