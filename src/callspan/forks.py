@@ -11,7 +11,6 @@ import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import get_ident
 from typing import Final, Protocol
 
 LONGEST_S: Final = 5.0  # that a fork waits, and what must not be cut waits for a fork
@@ -55,13 +54,13 @@ class Forks:
         """Wait until a fork cuts nothing."""
         deadline = time.monotonic() + LONGEST_S
         if self._lock.acquire(timeout=LONGEST_S):
-            self._held_by = get_ident()
+            self._held_by = threading.get_ident()
         for watcher in list(self._watchers):
             watcher.before_fork(deadline)
 
     def after_in_parent(self) -> None:
         """Go on, unless the lock is that of another thread, which forks just now."""
-        if self._held_by == get_ident():
+        if self._held_by == threading.get_ident():
             self._held_by = None
             self._lock.release()
 

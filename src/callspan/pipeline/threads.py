@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from threading import get_ident  # as it is now: gevent may replace it while threads run, which then have other names
 from typing import Final
 
 from callspan.guard import guard
@@ -15,6 +14,7 @@ from callspan.pipeline.buffer import Buffer
 
 _REST_S: Final = 10.0
 _IMPORTS: Final = "<frozen importlib._bootstrap>"
+_get_first_ident: Final = threading.get_ident  # gevent replaces it, and gives threads that run other names
 
 
 class Attendant:
@@ -76,7 +76,7 @@ class Attendant:
         self._never.acquire(timeout=timeout_s)
 
     def _run(self) -> None:
-        this_thread = get_ident()
+        this_thread = threading.get_ident()
         if self.thread_id is not None:  # an interrupted start was repeated
             return
         self.thread_id = this_thread
@@ -103,7 +103,7 @@ def _silent_bell() -> threading.Lock:
 
 def is_loading(thread_id: int | None) -> bool:
     """Return whether another thread is in the middle of an import."""
-    if thread_id is None or thread_id == get_ident():
+    if thread_id is None or thread_id in (threading.get_ident(), _get_first_ident()):
         return False
     frame = sys._current_frames().get(thread_id)  # noqa: SLF001 - there is no other way to look
     while frame is not None:

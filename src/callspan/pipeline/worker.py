@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from threading import get_ident
 from typing import Final
 
 from callspan.exporters.contract import Exporter
@@ -174,7 +173,7 @@ class Pipeline:
         lock = self._step_lock  # in a child that is forked in here, there will be another one
         while len(self.buffer) and lock.acquire(blocking=False):
             try:
-                self._stepping_id = get_ident()
+                self._stepping_id = threading.get_ident()
                 with self._quiet():
                     self._deliver_until(until)
             finally:
@@ -194,7 +193,7 @@ class Pipeline:
 
     def _is_asked_for_more(self) -> bool:
         """On our own thread, wait for senders that have enough; return whether they want more."""
-        return get_ident() != self._worker.thread_id or self._pacing.wants_more(lambda: self._is_closed)
+        return threading.get_ident() != self._worker.thread_id or self._pacing.wants_more(lambda: self._is_closed)
 
     def _make_ready(self, span: Span) -> bool:
         try:
@@ -240,7 +239,7 @@ class Pipeline:
         Return how many spans are left. Polls instead of waiting on a lock, so it may be called twice at once, from a
         signal handler and after a fork. On a thread that is itself delivering, as in an exporter, it does not wait.
         """
-        if get_ident() not in self._thread_ids():  # else each attempt could ask for the next one
+        if threading.get_ident() not in self._thread_ids():  # else each attempt could ask for the next one
             self.lanes.hurry()
         start = time.monotonic()
         target, progress, pause = self.buffer.offered, Progress(self.lanes, self.buffer, start), _POLL_S[0]
@@ -248,7 +247,7 @@ class Pipeline:
             now = time.monotonic()
             stalled_s = progress.stalled_s(now, is_loading=any(map(is_loading, self._thread_ids())))
             is_stalled = stall_s is not None and stalled_s >= stall_s
-            if is_stalled or now - start >= timeout_s or get_ident() in self._thread_ids():
+            if is_stalled or now - start >= timeout_s or threading.get_ident() in self._thread_ids():
                 break
             self._nudge()
             time.sleep(min(pause, max(start + timeout_s - now, 0)))
@@ -308,13 +307,13 @@ class Pipeline:
         """Let the lanes have, and account for, what waits; where the worker does it, wait for that."""
         self.step(_INLINE_S)
         until = time.monotonic() + _GRACE_S
-        while len(self.buffer) and self._stepping_id not in (None, get_ident()) and time.monotonic() < until:
+        while len(self.buffer) and self._stepping_id not in (None, threading.get_ident()) and time.monotonic() < until:
             time.sleep(_POLL_S[0])
 
     def _close_spool(self) -> None:
         """Let go of the spool, unless the worker still writes and does not stop: the end of the process does, then."""
         spool, lock = self.lanes.spool, self._step_lock
-        if spool is not None and self._stepping_id != get_ident() and lock.acquire(timeout=_GRACE_S):
+        if spool is not None and self._stepping_id != threading.get_ident() and lock.acquire(timeout=_GRACE_S):
             try:
                 spool.close()
             finally:
@@ -323,7 +322,7 @@ class Pipeline:
     def _close_local(self, keep: Collection[Exporter], deadline: float) -> None:
         """Close what the worker writes to, unless it is still writing and does not stop."""
         lock = self._step_lock
-        if not self.lanes.has_local or self._stepping_id == get_ident():
+        if not self.lanes.has_local or self._stepping_id == threading.get_ident():
             return
         if not lock.acquire(timeout=max(deadline - time.monotonic(), 0)):
             return
