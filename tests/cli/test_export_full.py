@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from functools import partial
@@ -23,6 +24,13 @@ LIMIT_BYTES = 20_000
 
 def limit():
     resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT_BYTES, LIMIT_BYTES))
+
+
+@pytest.fixture(autouse=True)
+def unmeasured(monkeypatch):
+    """Keep coverage out of the programs, whose notes would not fit either."""
+    for name in [name for name in os.environ if name.startswith("COVERAGE")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture
