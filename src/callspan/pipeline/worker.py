@@ -304,11 +304,13 @@ class Pipeline:
         return result
 
     def _hand_over_the_rest(self) -> None:
-        """Let the lanes have, and account for, what waits; where the worker does it, wait for that."""
-        self.step(_INLINE_S)
-        until = time.monotonic() + _GRACE_S
-        while len(self.buffer) and self._stepping_id not in (None, threading.get_ident()) and time.monotonic() < until:
-            time.sleep(_POLL_S[0])
+        """Let the lanes have what waits; where none of them would take it any more, they only count it."""
+        if self.lanes.has_local or self.lanes.spool is not None:
+            self.step(_INLINE_S)
+            return
+        while spans := self.buffer.take(BATCH_SPANS):
+            for lane in self.lanes:
+                lane.drop(len(spans), "shutdown", lane.trouble)
 
     def _close_spool(self) -> None:
         """Let go of the spool, unless the worker still writes and does not stop: the end of the process does, then."""
