@@ -288,7 +288,7 @@ class Pipeline:
         self._is_closed = True
         self.buffer.awake = False  # who ends a span from here on sees to it himself
         self._worker.ring()
-        self._hand_over_the_rest()
+        self._hand_over_the_rest(is_away=result.remaining > 0)
         now = time.monotonic()
         deadline = now if stall_s is not None else max(deadline, now)
         self._close_local(keep, deadline + _GRACE_S)
@@ -303,9 +303,9 @@ class Pipeline:
             )
         return result
 
-    def _hand_over_the_rest(self) -> None:
-        """Let the lanes have what waits; where none of them would take it any more, they only count it."""
-        if self.lanes.has_local or self.lanes.spool is not None:
+    def _hand_over_the_rest(self, *, is_away: bool) -> None:
+        """Let the lanes have what waits; where all of them send, and to somebody who is away, they only count it."""
+        if not is_away or self.lanes.has_local or self.lanes.spool is not None:
             self.step(_INLINE_S)
             return
         while spans := self.buffer.take(BATCH_SPANS):
