@@ -20,7 +20,7 @@ class Watcher(Protocol):
     """Somebody who has threads."""
 
     def before_fork(self, deadline: float) -> None:
-        """Wait for what cannot be done `unforked`, until `time.monotonic()` is `deadline` at most."""
+        """Wait for what a fork must not cut and nobody has kept forks off, until `time.monotonic()` is `deadline`."""
 
     def after_fork(self) -> None:
         """Start over in a child."""

@@ -96,7 +96,7 @@ class Pipeline:
     # -- around a fork ---------------------------------------------------------------------------------------------
 
     def before_fork(self, deadline: float) -> None:
-        """Wait until no thread of ours imports anything: what comes up only now and then does not keep forks off."""
+        """Wait until no thread of ours imports anything; what is imported rarely does not keep forks off by itself."""
         while any(map(is_loading, self._thread_ids())) and time.monotonic() < deadline:
             time.sleep(_POLL_S[0])
 
@@ -304,13 +304,13 @@ class Pipeline:
         return result
 
     def _hand_over_the_rest(self, *, is_away: bool) -> None:
-        """Let the lanes have what waits; where all of them send, and to somebody who is away, they only count it."""
-        if not is_away or self.lanes.has_local or self.lanes.spool is not None:
+        """Let the lanes have what waits; where they send to somebody who is away and want no more, only count it."""
+        if not (is_away and self.lanes.have_enough):
             self.step(_INLINE_S)
             return
-        while spans := self.buffer.take(BATCH_SPANS):
-            for lane in self.lanes:
-                lane.drop(len(spans), "shutdown", lane.trouble)
+        spans = self.buffer.take(len(self.buffer))
+        for lane in self.lanes:
+            lane.drop(len(spans), "shutdown", lane.trouble)
 
     def _close_spool(self) -> None:
         """Let go of the spool, unless the worker still writes and does not stop: the end of the process does, then."""
