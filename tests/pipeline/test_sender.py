@@ -396,27 +396,16 @@ def test_until_it_has_delivered_a_sender_has_enough_with_what_it_begins_with():
     closed(made)
 
 
-def test_a_sender_that_keeps_up_has_enough_with_two_batches():
+@pytest.mark.parametrize(("nearly", "size"), [(1023, 10), (2, 3 << 20)], ids=["two batches", "eight mebibytes"])
+def test_a_sender_that_keeps_up_has_enough_with_so_much(nearly, size):
     exporter = Blocking()
     made = sender(exporter)
     made.counters.delivered = 1
     made.put(some(1))
     assert exporter.entered.wait(5)
-    made.put(some(1023))
+    made.put(some(nearly, size=size))
     assert not made.has_enough
-    made.put(some(1))
-    assert made.has_enough
-    exporter.released.set()
-    closed(made)
-
-
-def test_a_sender_that_keeps_up_has_enough_with_eight_mebibytes():
-    exporter = Blocking()
-    made = sender(exporter)
-    made.counters.delivered = 1
-    made.put(some(1))
-    assert exporter.entered.wait(5)
-    made.put(some(3, size=3 << 20))
+    made.put(some(1, size=size))
     assert made.has_enough
     exporter.released.set()
     closed(made)
