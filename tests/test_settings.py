@@ -219,6 +219,7 @@ def test_a_file_that_somebody_named_is_not_the_default():
 NO_TEXT = "give a string that is not empty"
 NO_PRINT = "give printable text of at most 65536 characters"
 NO_LIST = 'give a list, as in exporters=["file"]'
+EMPTY = 'it is empty; name one, as in exporters=["file"], or leave configure() out to record nothing'
 
 
 @pytest.mark.parametrize(
@@ -231,8 +232,8 @@ NO_LIST = 'give a list, as in exporters=["file"]'
         ({"service_name": "hush\nhush"}, f"service_name: got str; {NO_PRINT}"),
         ({"service_name": "hush\ud800"}, f"service_name: got str; {NO_PRINT}"),
         ({"service_name": "hush" * 20_000}, f"service_name: got str; {NO_PRINT}"),
-        ({"exporters": []}, f"exporters: got list; {NO_LIST}"),
-        ({"exporters": ""}, f"exporters: got str; {NO_LIST}"),
+        ({"exporters": []}, f"exporters: got list; {EMPTY}"),
+        ({"exporters": ""}, f"exporters: got str; {EMPTY}"),
         ({"exporters": b"file"}, f"exporters: got bytes; {NO_LIST}"),
         ({"exporters": 3}, f"exporters: got int; {NO_LIST}"),
         ({"exporters": {"file"}}, f"exporters: got set; {NO_LIST}"),

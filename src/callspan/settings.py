@@ -215,8 +215,11 @@ def _flush_on(given: Any, env: Environment) -> FlushOn:
 
 def _exporters(value: Any) -> tuple[Any, ...]:
     given = [name for name in value.split(",") if name.strip()] if isinstance(value, str) else value
-    if not isinstance(given, Sequence) or isinstance(given, bytes | bytearray) or not given:
+    if not isinstance(given, Sequence) or isinstance(given, bytes | bytearray):
         raise ConfigurationError("exporters", value, 'give a list, as in exporters=["file"]')
+    if not given:
+        why = 'it is empty; name one, as in exporters=["file"], or leave configure() out to record nothing'
+        raise ConfigurationError("exporters", value, why)
     chosen: list[Any] = []
     for item in given:
         exporter = item.strip().lower() if isinstance(item, str) else item
