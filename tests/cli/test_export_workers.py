@@ -39,7 +39,7 @@ def started(monkeypatch):
 
     monkeypatch.setattr(export_workers, "_FEWEST", 1)
     monkeypatch.setattr(export_workers, "_CALLS_AT_ONCE", 4)
-    monkeypatch.setattr(export_workers, "CALLS_AT_ONCE", 13)
+    monkeypatch.setattr("callspan.cli.export._FETCHED", 13)
     monkeypatch.setattr(export_workers, "start_program", start)
     return found
 

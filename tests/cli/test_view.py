@@ -242,7 +242,7 @@ def test_json_lines_of_records(path, capsys):
 
 
 def test_a_file_that_changes_while_it_is_viewed(path, capsys, monkeypatch):
-    monkeypatch.setattr("callspan.reading.rows.read_again", lambda *_: iter(()))
+    monkeypatch.setattr("callspan.reading.rows.Again.lines", lambda *_: iter(()))
 
     assert view(capsys, path, "--json") == ""
     assert view(capsys, path, "--io") == view(capsys, path)

@@ -11,6 +11,7 @@ from callspan.datasets import making, plain_chats
 from callspan.datasets.chat import Refused, chat_line
 from callspan.datasets.examples import Example, is_looked_at
 from callspan.datasets.plain_chats import plain_messages
+from callspan.reading.files import Again
 from callspan.reading.lean import lean_spans
 from callspan.reading.otlp import LeanSpan
 from span_files import write
@@ -134,7 +135,7 @@ def test_both_ways_are_cleaned_and_stay_in_order(tmp_path, looks_at_texts, redac
         "trace_id": [f"{7:032x}"] * 5,
         "span_id": [f"{number:016x}" for number in (1, 2, 3, 4, 5)],
     }
-    made = making.make(calls, "preference", Shy(looks_at_texts=looks_at_texts))
+    made = making.make(calls, "preference", Shy(looks_at_texts=looks_at_texts), Again())
     told = [line and line["messages"][-1]["content"] for line in made.contents]
     assert told == [answer, "clean as a whole", None, answer, None]
     assert made.redacted == redacted

@@ -68,6 +68,25 @@ def test_records_come_in_the_order_of_the_rows(tmp_path):
     assert list(records_of([])) == []
 
 
+def test_a_packed_file_is_unpacked_once_for_many_records(tmp_path, monkeypatch):
+    spans = [finished("chain", f"s{n}", span_id=n + 1) for n in range(7)]
+    path = write(tmp_path / "spans.jsonl", spans)
+    (tmp_path / "spans.jsonl.gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    rows = rows_of(tmp_path)
+    opened = []
+
+    def open_and_count(file):
+        opened.append(file.name)
+        return gzip.open(file)
+
+    monkeypatch.setattr("callspan.reading.rows._RECORDS_AT_ONCE", 2)
+    monkeypatch.setattr("callspan.reading.files.open_unpacked", open_and_count)
+
+    assert [record and record.name for record in records_of(rows)] == ["s0", "s1", "s2", "s3", "s4", "s5", "s6"]
+    assert opened == ["spans.jsonl.gz"]
+
+
 def test_one_of_several_spans_of_a_line(tmp_path):
     tree = foreign(name="first")
     spans = tree["resourceSpans"][0]["scopeSpans"][0]["spans"]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from callspan.datasets.writing import Card
 
 SUMMARY: Final = "make datasets of calls: for fine-tuning, preferences and evaluation"
+_FETCHED: Final = 5_000  # calls that the database is asked for at once
 _FORMATS: Final = ("openai-chat", "preference", "csv", "jsonl", "parquet")
 _EXAMPLES: Final = """\
 examples:
@@ -71,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         table = read_table(arguments, LoadReport(), columns, at_once)
         if table is None:
             return 1
-        from callspan.cli.export_workers import CALLS_AT_ONCE, Makers  # noqa: PLC0415 - an extra
+        from callspan.cli.export_workers import Makers  # noqa: PLC0415 - an extra
         from callspan.datasets.making import columns_for  # noqa: PLC0415
         from callspan.datasets.writing import TOLD, write_dataset  # noqa: PLC0415
         from callspan.reports.database import Database  # noqa: PLC0415
@@ -85,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         if at_once is None:
             makers.start(total)
             question, given = selection.question({*columns_for(arguments.format), *TOLD})
-            made = makers.make_all(database.columns(question, repeat(CALLS_AT_ONCE), **given))
+            made = makers.make_all(database.columns(question, repeat(_FETCHED), **given))
         else:
             question, given = selection.labels()
             made = at_once.made(total, database.rows(question, **given))

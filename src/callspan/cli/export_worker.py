@@ -14,6 +14,7 @@ from typing import IO, Any, Final
 
 from callspan.cli.cleaning import Cleaner
 from callspan.datasets.making import make
+from callspan.reading.files import Again
 
 _ANSWERS_A_COLLECTION: Final = 50  # there are hardly any rings, and to look for them takes as long as ten calls
 
@@ -35,7 +36,7 @@ def receive(stream: IO[bytes]) -> Any:
 def main(form: str) -> None:
     """Make what is asked for until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this ends it
-    clean = Cleaner()
+    clean, again = Cleaner(), Again()
     gc.disable()  # in the middle of a frame it would walk calls that are all alive
     gc.freeze()
     for answered in count(1):
@@ -43,7 +44,7 @@ def main(form: str) -> None:
             calls = receive(sys.stdin.buffer)
         except EOFError:
             return
-        send(sys.stdout.buffer, (*make(calls, form, clean),))
+        send(sys.stdout.buffer, (*make(calls, form, clean, again),))
         if answered % _ANSWERS_A_COLLECTION == 0:
             gc.collect()
 

@@ -7,7 +7,6 @@ import subprocess
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
@@ -15,13 +14,12 @@ from callspan.cli.cleaning import Cleaner
 from callspan.cli.export_worker import receive, send
 from callspan.datasets.making import Calls, Made, columns_for, make
 from callspan.errors import CallspanError
-from callspan.reading.files import is_packed
+from callspan.reading.files import Again
 from callspan.reading.programs import start_program
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-CALLS_AT_ONCE: Final = 5_000  # of a packed file, which is unpacked from its start each time
 _CALLS_AT_ONCE: Final = 500
 _FEWEST: Final = 1_000  # calls that are worth a process
 _AHEAD: Final = 2  # chunks that each process may be ahead of what is written
@@ -50,8 +48,9 @@ class Makers:
             yield from self._by_workers(chunks)
             return
         clean = Cleaner()
-        for chunk in chunks:
-            yield chunk, make(chunk, self._form, clean)
+        with Again() as again:
+            for chunk in chunks:
+                yield chunk, make(chunk, self._form, clean, again)
 
     def _by_workers(self, chunks: Iterator[Calls]) -> Iterator[tuple[Calls, Made]]:
         free: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
@@ -93,10 +92,8 @@ class Makers:
 
 def _chunks(calls: Iterable[Calls]) -> Iterator[Calls]:
     for some in calls:
-        count = len(some["file"])
-        size = count if any(is_packed(Path(file)) for file in set(some["file"])) else _CALLS_AT_ONCE
-        for start in range(0, count, size):
-            yield {name: values[start : start + size] for name, values in some.items()}
+        for start in range(0, len(some["file"]), _CALLS_AT_ONCE):
+            yield {name: values[start : start + _CALLS_AT_ONCE] for name, values in some.items()}
 
 
 def _start(form: str) -> subprocess.Popen[bytes]:

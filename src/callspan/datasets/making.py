@@ -18,6 +18,7 @@ from callspan.datasets.chat import Refused, chat_line, check
 from callspan.datasets.evaluation_rows import COLUMNS, FACTS, evaluation_row
 from callspan.datasets.examples import Example, digest_of, is_looked_at
 from callspan.datasets.plain_chats import plain_messages
+from callspan.reading.files import Again
 from callspan.reading.load import Place
 from callspan.reading.otlp import LeanSpan
 from callspan.reading.parse import written_json
@@ -66,14 +67,14 @@ def columns_for(form: str) -> tuple[str, ...]:
     return PLACES if form in _CHAT else (*PLACES, *FACTS)
 
 
-def make(calls: Calls, form: str, clean: Clean) -> Made:
-    """Make calls in one of `FORMATS`."""
+def make(calls: Calls, form: str, clean: Clean, again: Again) -> Made:
+    """Make calls in one of `FORMATS`, of what is read through `again`."""
     files = {file: Path(file) for file in set(calls["file"])}  # a path of its own for each call would cost much
     placed = [
         Placed(Place(files[file], offset, number), trace_id, span_id)
         for file, offset, number, trace_id, span_id in zip(*(calls[name] for name in PLACES), strict=True)
     ]
-    spans = lean_spans_of(placed, is_looked_at)
+    spans = lean_spans_of(placed, is_looked_at, again)
     maker = Maker(form, clean)
     for start in range(0, len(placed), _AT_ONCE):
         some = [*islice(spans, _AT_ONCE)]

@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from glob import glob
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, Final, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, cast
 
 from callspan.errors import ReadError
 from callspan.reading.otlp import NOT_A_REQUEST
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 NOT_A_FILE: Final = "not a file of spans"
 
@@ -146,16 +149,48 @@ def read_lines(files: Iterable[Path | Segment], report: LoadReport) -> Iterator[
         report.settle(file, first, seen, before)
 
 
-def read_again(file: Path, offsets: Iterable[int]) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines that start at `offsets`, in rising order; ends early when the file has changed or gone."""
-    try:
-        with open_unpacked(file) as stream:
+class Again:
+    """Reads lines again, of one file at a time, which stays open until `close` or the end of a `with`.
+
+    To find a place in a packed file takes as long as to read it up to there, so whoever comes back should come back to
+    the same one of these.
+    """
+
+    def __init__(self) -> None:
+        """Open nothing yet."""
+        self._file: Path | None = None
+        self._stream: IO[bytes] | None = None
+
+    def lines(self, file: Path, offsets: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+        """Yield the lines that start at `offsets`, in rising order; ends early when the file has changed or gone."""
+        try:
+            stream = self._opened(file)
             for offset in sorted(offsets):
                 stream.seek(offset)
                 text = stream.readline(MAX_LINE_BYTES)
                 yield offset, (text if offset else _document(stream, text)).removeprefix(_BOM)
-    except (OSError, *_DAMAGED):
-        return
+        except (OSError, *_DAMAGED):
+            self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._stream is not None:
+            self._stream.close()
+        self._file = self._stream = None
+
+    def _opened(self, file: Path) -> IO[bytes]:
+        if self._stream is None or file != self._file:
+            self.close()
+            self._stream, self._file = open_unpacked(file), file
+        return self._stream
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
 
 
 def is_packed(file: Path) -> bool:

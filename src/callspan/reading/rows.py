@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from callspan.reading.evaluations import read_spans
-from callspan.reading.files import LoadReport, Segment, read_again, read_lines
+from callspan.reading.files import Again, LoadReport, Segment, read_lines
 from callspan.reading.lean import Keep, lean_reader, lean_spans
 from callspan.reading.load import Place, spans_of
 from callspan.reading.otlp import LeanSpan, RawSpan, Wants
@@ -67,17 +67,19 @@ def records_of(rows: Iterable[Row | Placed]) -> Iterator[SpanRecord | None]:
     from callspan.reading.records import record_of  # noqa: PLC0415 - imports pydantic
 
     pending = iter(rows)
-    while batch := list(islice(pending, _RECORDS_AT_ONCE)):
-        ordered = sorted(batch, key=lambda row: row.place)
-        made = {(raw.trace_id, raw.span_id): record_of(raw) for raw in _in_order(ordered, _spans_in) if raw is not None}
-        for row in batch:
-            yield made.get((row.trace_id, row.span_id))
+    with Again() as again:
+        while batch := list(islice(pending, _RECORDS_AT_ONCE)):
+            ordered = sorted(batch, key=lambda row: row.place)
+            found = _in_order(ordered, _spans_in, again)
+            made = {(raw.trace_id, raw.span_id): record_of(raw) for raw in found if raw is not None}
+            for row in batch:
+                yield made.get((row.trace_id, row.span_id))
 
 
-def lean_spans_of(rows: Iterable[Placed], wants: Wants) -> Iterator[LeanSpan | None]:
+def lean_spans_of(rows: Iterable[Placed], wants: Wants, again: Again) -> Iterator[LeanSpan | None]:
     """Yield the spans of rows, which are in the order of the files and find room in memory; None where one has changed.
 
-    They have the attributes that are wanted.
+    They have the attributes that are wanted. They are read through `again`.
     """
 
     def read(text: bytes) -> list[LeanSpan | None]:
@@ -86,14 +88,16 @@ def lean_spans_of(rows: Iterable[Placed], wants: Wants) -> Iterator[LeanSpan | N
             return [*found]
         return [None if raw is None else LeanSpan.of(raw, wants) for raw in _spans_in(text)]
 
-    return _in_order(rows, read)
+    return _in_order(rows, read, again)
 
 
-def _in_order(rows: Iterable[Row | Placed], read: Callable[[bytes], list[AnySpan | None]]) -> Iterator[AnySpan | None]:
+def _in_order(
+    rows: Iterable[Row | Placed], read: Callable[[bytes], list[AnySpan | None]], again: Again
+) -> Iterator[AnySpan | None]:
     """Read each line once; the rows are in the order of the files."""
     for file, several in groupby(rows, key=lambda row: row.place.file):
         some = list(several)
-        lines = read_again(file, dict.fromkeys(row.place.offset for row in some))
+        lines = again.lines(file, dict.fromkeys(row.place.offset for row in some))
         at, spans = -1, list[AnySpan | None]()
         for row in some:
             _, offset, number = row.place
