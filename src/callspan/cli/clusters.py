@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from callspan.cli.overwriting import check_free
 from callspan.cli.progress import Progress
 from callspan.cli.unreadable import complain
 from callspan.drawing.terminal import Terminal
@@ -88,6 +89,9 @@ def run(arguments: argparse.Namespace) -> int:
     except ImportError:
         raise CallspanError('this needs scikit-learn: python -m pip install "callspan[analysis]"') from None
     from callspan.analysis.points import recorded  # noqa: PLC0415
+
+    check_free("--html", arguments.html, *arguments.paths, *arguments.baseline)
+    check_free("--calls", arguments.calls, *arguments.paths, *arguments.baseline)
 
     report = LoadReport()
     found = recorded(_load(arguments.paths, report), kind=arguments.kind)

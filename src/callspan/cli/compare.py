@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from callspan.cli.evaluate import cache_of, limits_of
 from callspan.cli.evaluate_arguments import describe_limits, describe_making
+from callspan.cli.overwriting import check_free
 from callspan.cli.progress import Progress
 from callspan.drawing.terminal import Terminal
 from callspan.errors import CallspanError, ReadError
@@ -65,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     from callspan.cli.evaluators import Making, openai_client  # noqa: PLC0415 - imports pydantic
     from callspan.evaluation.answering import Answering, asked, expected_in  # noqa: PLC0415
 
+    check_free("--html", arguments.html, arguments.paths[0], arguments.prompt_a, arguments.prompt_b)
     rows = _rows_in(arguments.paths[0])
     sides = _sides(arguments)
     records = [asked(side, rows) for side in sides]

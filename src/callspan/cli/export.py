@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from callspan.cli.choosing import add_choice, selection_of, wishes_of
+from callspan.cli.overwriting import check_free
 from callspan.cli.progress import Progress
 from callspan.cli.report import add_input, read_table
 from callspan.drawing import figures
@@ -57,9 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Choose, write and say what was written. Returns 1 when nothing was."""
+    from callspan.datasets.writing import TOLD, files_for, write_dataset  # noqa: PLC0415 - extras, all that follow
     from callspan.reading.tables import check_arrow  # noqa: PLC0415
 
     check_arrow()
+    for out in files_for(arguments.output, arguments.split):
+        check_free("--output", out, *arguments.paths, arguments.calls)
     is_preference = arguments.format == "preference"
     selection = selection_of(arguments, "llm", both_opinions=is_preference)
     if is_preference and (selection.opinion is None or selection.opinion.sign is None):
@@ -74,7 +78,6 @@ def run(arguments: argparse.Namespace) -> int:
             return 1
         from callspan.cli.export_workers import Makers  # noqa: PLC0415 - an extra
         from callspan.datasets.making import columns_for  # noqa: PLC0415
-        from callspan.datasets.writing import TOLD, write_dataset  # noqa: PLC0415
         from callspan.reports.database import Database  # noqa: PLC0415
 
         makers = stack.enter_context(Makers(arguments.format, arguments.processes))

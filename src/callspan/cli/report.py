@@ -9,6 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from callspan.cli.overwriting import check_free
 from callspan.cli.progress import Progress
 from callspan.cli.unreadable import complain
 from callspan.drawing.terminal import Terminal
@@ -74,6 +75,7 @@ def add_input(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, sum up and print. Returns 1 when nothing could be read."""
+    check_free("--html", arguments.html, *arguments.paths)
     report = LoadReport()
     database = open_database(arguments, report)
     if database is None:

@@ -68,6 +68,11 @@ class Card:
         return json.dumps({**told, **counts}, ensure_ascii=False, indent=2) + "\n"
 
 
+def files_for(out: Path, split: float) -> list[Path]:
+    """Return the files of a dataset: `out`, and where it is split `NAME.validation.SUFFIX` beside it."""
+    return [out, *([out.with_name(f"{out.stem}.validation{out.suffix}")] if split else [])]
+
+
 def write_dataset(made: Iterable[tuple[Calls, Made]], form: str, out: Path, *, split: float = 0.0) -> Card:
     """Write what was made of calls in one of `FORMATS`, beside their facts; a file is there as a whole or not at all.
 
@@ -77,7 +82,7 @@ def write_dataset(made: Iterable[tuple[Calls, Made]], form: str, out: Path, *, s
     Raises `OSError` that names `out` where it cannot be written.
     """
     card = Card()
-    names = [out, *([out.with_name(f"{out.stem}.validation{out.suffix}")] if split else [])]
+    names = files_for(out, split)
     writers = [_WRITERS.get(form, _Lines)(Path(f"{name}.part")) for name in names]
     seen: set[bytes] = set()
     try:
