@@ -68,6 +68,19 @@ def test_a_child_leaves_alone_what_its_parent_has_open():
         assert [span.name for span in spans] == ["the child's"]
 
 
+def test_a_child_leaves_alone_the_streams_that_its_parent_has_open():
+    class Stream:
+        def end_unread(self):
+            ended.append(self)
+
+    ended, found, stream = [], OpenSpans(), Stream()
+    found.streams.add(Stream())
+    found.after_fork()
+    found.streams.add(stream)
+    found.end_all()
+    assert ended == [stream]
+
+
 def test_a_process_that_forks_and_exits_tells_each_open_span_once(tmp_path):
     run(
         """

@@ -1,13 +1,14 @@
 """What is still open when the process ends: it is ended as incomplete, so that the last delivery takes it along.
 
-Only integrations that keep what is open by an ID say so here; a span that nothing but its own call knows is not found.
+Integrations that keep what is open by an ID say so here, and watched streams do; a span that nothing but its own call
+knows is not found.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from callspan.guard import guard
 from callspan.model.span import Span
@@ -16,12 +17,20 @@ Source = Callable[[], Iterable[Any]]
 """Returns the spans that are open, those of before first; others that it returns are passed over."""
 
 
+class OpenStream(Protocol):
+    """A stream that somebody may still read."""
+
+    def end_unread(self) -> None:
+        """End its call: the process ends, and nobody will read the rest."""
+
+
 class OpenSpans:
-    """The spans that integrations know to be open."""
+    """The spans that integrations know to be open, and the streams that are watched."""
 
     def __init__(self) -> None:
         """Know of nobody who has any."""
         self._sources: list[Source] = []
+        self.streams: set[OpenStream] = set()
         self._inherited: frozenset[int] = frozenset()
 
     def watch(self, source: Source) -> None:
@@ -30,7 +39,9 @@ class OpenSpans:
             self._sources.append(source)
 
     def end_all(self) -> None:
-        """End what is open, the latest first: so that nothing ends before what is below it."""
+        """End what is open, streams and then the latest first: so that nothing ends before what is below it."""
+        for stream in [*self.streams]:
+            stream.end_unread()
         for span in reversed(self._found()):
             if span.span_id not in self._inherited:
                 try:
@@ -41,6 +52,7 @@ class OpenSpans:
 
     def after_fork(self) -> None:
         """Leave alone, in a child, what its parent has open: the parent tells how that ends."""
+        self.streams.clear()
         self._inherited = frozenset(span.span_id for span in self._found())
 
     def _found(self) -> list[Span]:

@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final, Protocol
 
 from callspan.capture.call import Call
+from callspan.capture.open_spans import open_spans
 from callspan.guard import guard
-from callspan.model.span import Span
+from callspan.model.span import Outcome, Span
 
 _TICK: Final = 16  # chunks; reading the clock for each one would cost as much as everything else
 _COMPACT: Final = 1024  # chunks
@@ -133,6 +134,8 @@ class StreamWatch:
         finalizer = weakref.finalize(holder, self.drop)
         finalizer.atexit = False  # what is open at exit is not given up by anyone
         self._finalizers.append(finalizer)
+        if self._call is not None:
+            open_spans.streams.add(self)
 
     def finish(self) -> None:
         """End the call: the stream ran out."""
@@ -150,16 +153,21 @@ class StreamWatch:
         """End the call at the time of the last chunk: the stream is gone, perhaps since long."""
         self._end(self._end_in_the_past)
 
-    def _end_in_the_past(self, call: Call) -> None:
+    def end_unread(self) -> None:
+        """End the call at the time of the last chunk: the process ends, and the stream is still there."""
+        self._end(lambda call: self._end_in_the_past(call, "incomplete"))
+
+    def _end_in_the_past(self, call: Call, outcome: Outcome = "abandoned") -> None:
         span = call.span
         if not self._collector.is_complete():
-            span.outcome = "abandoned"
+            span.outcome = outcome
         span.end(span.start_ns + self._last_ns)
 
     def _end(self, end: Callable[[Call], None]) -> None:
         call, self._call = self._call, None
         if call is None:
             return
+        open_spans.streams.discard(self)
         for step in (self._let_go, self._keep, end):
             try:
                 step(call)

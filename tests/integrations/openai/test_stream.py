@@ -14,7 +14,9 @@ import callspan
 from callspan.capture.switch import STREAM_BYTES
 from callspan.integrations.openai.stream import ChatChunks
 from callspan.model.span import Span
+from callspan.reading import load
 from openai_mock import HELLO, USAGE, Lines, async_client, chunk, client, http, text_chunks
+from programs import run
 
 HI_THERE = [{"role": "assistant", "parts": [{"type": "text", "content": "Hi there"}], "finish_reason": "stop"}]
 
@@ -270,15 +272,59 @@ async def test_the_task_is_cancelled(spans):
     assert (spans[0].outcome, spans[0].status) == ("cancelled", "unset")
 
 
+def helper(client):
+    return getattr(client.chat.completions, "stream", None) or client.beta.chat.completions.stream
+
+
 def test_the_helper_that_puts_streams_together_itself(spans):
-    completions = client(Lines(text_chunks("Hi", " there"))).chat.completions
-    helper = (
-        getattr(completions, "stream", None) or client(Lines(text_chunks("Hi", " there"))).beta.chat.completions.stream
-    )
-    with helper(model="gpt-4o-mini", messages=HELLO) as stream:
+    with helper(client(Lines(text_chunks("Hi", " there"))))(model="gpt-4o-mini", messages=HELLO) as stream:
         assert stream.get_final_completion().choices[0].message.content == "Hi there"
     (span,) = spans
     assert (span.outcome, span.output_messages) == ("ok", HI_THERE)
+
+
+def test_a_helper_that_is_left_half_way_ends_with_its_block(spans):
+    with helper(client(Lines(text_chunks(*["Hi"] * 100))))(model="gpt-4o-mini", messages=HELLO) as stream:
+        for event in stream:
+            if event.type == "content.delta" and event.delta:
+                break
+    (span,) = spans
+    assert (span.outcome, span.output_messages[0]["parts"]) == ("abandoned", [{"type": "text", "content": "Hi"}])
+
+
+async def test_an_async_helper_that_is_left_half_way_ends_with_its_block(spans):
+    async with helper(async_client(Lines(text_chunks(*["Hi"] * 100))))(model="gpt-4o-mini", messages=HELLO) as stream:
+        async for event in stream:
+            if event.type == "content.delta" and event.delta:
+                break
+    (span,) = spans
+    assert (span.outcome, span.output_messages[0]["parts"]) == ("abandoned", [{"type": "text", "content": "Hi"}])
+
+
+def test_a_stream_that_is_open_when_the_process_ends(tmp_path):
+    run(
+        """
+        import callspan
+        from callspan.exporters import FileExporter
+        from openai_mock import HELLO, Lines, client, text_chunks
+
+        callspan.configure(exporters=[FileExporter("spans.jsonl")])
+        callspan.instrument("openai")
+        streams = [
+            client(Lines(text_chunks("Hi", " there"))).chat.completions.create(model=name, messages=HELLO, stream=True)
+            for name in ("half", "whole")
+        ]
+        for stream, count in zip(streams, (2, 4)):
+            for _ in range(count):
+                next(stream)
+        """,
+        tmp_path,
+        complains=True,  # the client does, of a stream that is left open
+    )
+    half, whole = sorted(load(tmp_path / "spans.jsonl"), key=lambda span: span.name)
+    assert (half.name, half.outcome, half.chunk_count) == ("chat half", "incomplete", 2)
+    assert half.output_messages == [{"role": "assistant", "parts": [{"type": "text", "content": "Hi"}]}]
+    assert (whole.name, whole.outcome, whole.output_messages) == ("chat whole", "ok", HI_THERE)
 
 
 def test_other_requests_while_a_stream_is_open(spans):

@@ -162,6 +162,8 @@ class Exchange:
         teed = tee(provided._iterator, watch)  # noqa: SLF001 - the one place that every reader passes
         provided._iterator = stream_usage.hide(teed) if self.hides_usage else teed  # noqa: SLF001
         watch.end_with(provided)
+        # the helpers that put chunks together close nothing but the response
+        watch.end_with(provided.response, "aclose" if hasattr(provided, "__anext__") else "close", while_reading=False)
         return True
 
     def _follow_body(self, call: Call, http_response: Any) -> bool:
