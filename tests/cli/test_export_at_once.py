@@ -103,6 +103,16 @@ def test_an_interrupt_leaves_nothing(tmp_path, folder, started, monkeypatch, whe
     assert [file.name for file in tmp_path.iterdir()] == ["spans"]
 
 
+def test_what_a_killed_export_left_goes(tmp_path, folder):
+    left = tmp_path / ".out.jsonl.made"
+    left.mkdir()
+    (left / "1.index").write_bytes(b"half")
+    (left / "1.frames").write_bytes(b"half")
+
+    assert run(folder, tmp_path / "out.jsonl", "--processes", "1") == 0
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["out.jsonl", "out.jsonl.card.json", "spans"]
+
+
 def test_a_folder_that_is_missing_is_told_before_anything_is_read(tmp_path, folder, capsys):
     assert run(folder, tmp_path / "missing" / "out.jsonl") == 1
     assert (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import repeat
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from callspan.cli.choosing import add_choice, selection_of, wishes_of
@@ -106,12 +106,22 @@ def _at_once(arguments: argparse.Namespace, selection: Selection, stack: ExitSta
 
     if arguments.format != FORM or arguments.where or not selection.is_of_kinds:
         return None
-    out = arguments.output
-    try:  # where there has to be room for it all anyway
-        folder = TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent)
+    return AtOnce(stack.enter_context(_folder_beside(arguments.output)), selection.kinds)
+
+
+@contextmanager
+def _folder_beside(out: Path) -> Iterator[Path]:
+    """Make an empty folder where there has to be room for it all anyway; one that a killed export left there goes."""
+    folder = out.with_name(f".{out.name}.made")
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.mkdir(mode=0o700)
     except OSError as error:
         raise ReadError(error.errno, error.strerror or type(error).__name__, str(out)) from None
-    return AtOnce(Path(stack.enter_context(folder)), selection.kinds)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _watched(made: Iterable[tuple[Calls, Made]], total: int) -> Iterator[tuple[Calls, Made]]:
