@@ -209,14 +209,44 @@ def test_what_is_left_alone_quickly_is_what_is_left_alone():
     slow._is_quick = False
     values = [*HARMLESS, *(make(7) for make in TEXTS), *(plain(make(7)) for make in TREES)]
     for value in values:
-        for field in ("input", "metadata", "query"):
-            if field == "query" and not isinstance(value, str):
+        for field in ("input", "metadata", "query", "system_instructions", "input_messages", "output_messages"):
+            if field in ("query", "system_instructions") and not isinstance(value, str):
                 continue
-            given = {"value": value} if field == "metadata" else value
+            part = {"type": "text", "content": value}
+            given = [{"role": "user", "parts": [part]}] if "messages" in field else value
+            given = {"metadata": {"value": value}, "system_instructions": [part]}.get(field, given)
             thorough, quick = finished(**{field: copy.deepcopy(given)}), finished(**{field: copy.deepcopy(given)})
             slow.redact(thorough)
             redact(quick)
             assert repr(quick.facts) == repr(thorough.facts), value
+
+
+SECRET = "api_key=sk-12345678901234567890"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": SECRET, "parts": [{"type": "text", "content": "Hi"}]},
+        {"role": "user", "parts": [{"type": "text", "content": "Hi"}], "finish_reason": SECRET},
+        {"role": "user", "parts": [{"type": "text", "content": "Hi"}], "name": SECRET},
+        {"role": "user", "parts": [{"type": SECRET, "content": "Hi"}]},
+        {"role": "user", "parts": [{"type": "text", "content": "Hi", "id": SECRET}]},
+        {"role": "user", "parts": [{"type": "text", "content": {"password": "hunter22"}}]},
+        {"role": "user", "parts": [{"type": "text", "content": "Hi"}, {"type": "text", "content": SECRET}]},
+        {"role": "user", "parts": [{"type": "text", "content": "\ud83d"}, {"type": "text", "content": SECRET}]},
+        {"role": "user", "parts": [{"type": "tool_call", "name": "buy", "arguments": {"password": "hunter22"}}]},
+        {"role": "user", "parts": [{"type": "text", "content": "Hi"}], "password": "hunter22"},
+    ],
+)
+@pytest.mark.parametrize("field", ["input_messages", "output_messages"])
+def test_wherever_a_secret_stands_in_a_message(field, message):
+    plain_one = {"role": "user", "parts": [{"type": "text", "content": "Is it blue?"}]}
+    span = finished("llm", **{field: [plain_one, copy.deepcopy(message)]})
+    redact(span)
+    assert span.facts.redacted_count == 1
+    assert "hunter22" not in repr(span.facts)
+    assert "sk-123" not in repr(span.facts)
 
 
 def test_every_name_of_a_secret_is_near_when_it_stands_there():
