@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+import callspan
 from callspan.model.span import Span
 from callspan.model.usage import Usage
 from callspan.pipeline.repeats import Repeats
 from callspan.recording.sites import Site
+from callspan.testing import capture
 from spans import finished
 
 PROVIDER = Site("chat", "llm")
@@ -77,3 +79,56 @@ def test_a_span_whose_facts_could_not_be_opened():
     span = finished()
     span.facts = None
     assert left_out(span) == [False]
+
+
+# -- one below the other -----------------------------------------------------------------------------------------------
+
+ANSWER = {"id": "r-1", "choices": [{"message": {"content": "Hi"}}], "usage": {"prompt_tokens": 9}}
+
+
+@callspan.llm
+def ask(question):
+    return ANSWER
+
+
+@callspan.chain
+def prepare(question):
+    return ask(question)
+
+
+@callspan.llm
+def answer(question, through):
+    return through(question)
+
+
+@pytest.mark.parametrize("through", [ask, prepare])
+def test_a_model_call_by_its_decorator_leaves_out_what_was_told_below(through):
+    with capture() as spans:
+        answer("Hello?", through)
+        answer("Hello?", through)
+    assert [(span.name, span.usage_below) for span in spans if span.kind == "llm"] == [
+        ("ask", False),
+        ("answer", True),
+    ] * 2
+
+
+def test_what_is_beside_it_or_tells_nothing_changes_nothing():
+    with capture() as spans, callspan.span("turn"):
+        ask("Hello?")
+        answer("Hello?", lambda _: ANSWER)
+        answer("Hello?", lambda _: callspan.llm(lambda: "Hi")() and ANSWER)
+        answer("Hello?", lambda _: callspan.embedding(lambda: {"usage": {"prompt_tokens": 4}})() and ANSWER)
+    assert [span.usage_below for span in spans] == [False] * 7
+
+
+def test_a_provider_that_calls_a_model_below_itself_tells_its_own():
+    below = finished(parent_id=1, usage=Usage(9, 3))
+    above = finished(span_id=1, usage=Usage(12, 4), reader=lambda *_: None)
+    assert left_out(below, above) == [False, False]
+
+
+def test_spans_that_never_end_are_forgotten():
+    repeats = Repeats()
+    for number in range(5_000):
+        repeats.check(finished(parent_id=number, usage=Usage(9, 3)))
+    assert len(repeats._told_below) == 4_096

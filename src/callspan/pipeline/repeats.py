@@ -1,13 +1,15 @@
-"""Finds answers that two spans tell of with no context that links them, so that their tokens are counted once."""
+"""Finds answers that two spans tell of: by ID, or since one is below the other. Their tokens are counted once."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from typing import Final, NamedTuple
 
+from callspan.model.facts import Facts
 from callspan.model.span import Span
 
 KEPT: Final = 1_024
+_OPEN: Final = 4_096  # spans that something below them told the usage of, and that have not ended yet
 
 
 class _Told(NamedTuple):
@@ -24,17 +26,35 @@ class Repeats:
     Of two spans with one response ID and the same counts, the later one leaves its usage out, if either comes from a
     place that may repeat what another span tells (`Site.may_repeat`). Two plain calls of a provider are two answers,
     whatever their IDs say: some servers give every answer the same one.
+
+    A function of the user's that is a model call by its decorator returns, as a rule, what a model call below it got:
+    it leaves its usage out when one of the same kind below it, however deep, has told its own.
     """
 
     def __init__(self, kept: int = KEPT) -> None:
         """Remember at most `kept` IDs."""
         self._kept = kept
         self._seen: OrderedDict[str, _Told] = OrderedDict()
+        self._told_below: OrderedDict[int, frozenset[str]] = OrderedDict()  # kinds, by the ID of the span above
 
     def check(self, span: Span) -> None:
-        """Let the usage of an opened span be left out where it was told before."""
+        """Let the usage of an opened span be left out where it was told before. Spans come in the order they ended."""
+        below = self._told_below.pop(span.span_id, frozenset()) if self._told_below else frozenset()
         facts = span.facts
-        if facts is None or facts.usage is None or span.usage_below:
+        if facts is None:
+            return
+        if span.kind in below and span.reader is None:
+            span.usage_below = True
+        self._check_answer(span, facts)
+        if facts.usage is not None and not span.usage_below:
+            below |= {span.kind}
+        if below and span.parent_id is not None and not span.is_entry:
+            self._told_below[span.parent_id] = below | self._told_below.get(span.parent_id, frozenset())
+            if len(self._told_below) > _OPEN:
+                self._told_below.popitem(last=False)
+
+    def _check_answer(self, span: Span, facts: Facts) -> None:
+        if facts.usage is None or span.usage_below:
             return
         identity = facts.response.get("id")
         if not isinstance(identity, str) or not identity:

@@ -160,3 +160,14 @@ def test_what_sampling_leaves_out_is_measured_once_by_the_call_of_the_provider(m
     (seconds,) = points["gen_ai.client.inference.duration"]
     (tokens,) = points["gen_ai.client.inference.operation.input_tokens"]
     assert (seconds.count, tokens.sum) == (1, answer.usage_metadata["input_tokens"])
+
+
+def test_a_function_around_it_that_is_a_model_call_too_counts_nothing_twice(spans, base_url):
+    @callspan.llm
+    def ask(question):
+        return chat(base_url).invoke(question)
+
+    usage = ask("What is a span?").usage_metadata
+    told = [span for span in spans if not span.usage_below]
+    assert tree(spans).splitlines() == ["llm ask", "  llm chat gpt-4o-mini"]
+    assert [span.usage.input_tokens for span in told] == [usage["input_tokens"]]
