@@ -51,6 +51,17 @@ def test_conversions():
     assert attributes.left == {"empty": "", "negative": -1, "yes": True, "mixed": ["a", 1], "broken": '{"a": '}
 
 
+def test_numbers_that_would_spoil_a_sum_stay():
+    odd = {"nan": float("nan"), "endless": float("inf"), "minus": float("-inf"), "digits": 10**400, "huge": 1e300}
+    attributes = Attributes({**odd, "number": -2.5, "count": 2**63 - 1})
+
+    assert attributes.number(*odd) is None
+    assert attributes.count(*odd) is None
+    assert attributes.left.keys() == {*odd, "number", "count"}
+    assert attributes.number("number") == -2.5
+    assert attributes.count("count") == 2**63 - 1
+
+
 def test_everything_under_a_prefix():
     attributes = Attributes({"p.a": 1, "p.b.c": 2, "pa": 3})
 

@@ -193,3 +193,8 @@ def test_numbers():
         None,
         None,
     ]
+
+
+def test_numbers_of_more_than_64_bits_are_none():
+    assert [read_int(value) for value in (2**64 - 1, str(2**64 - 1))] == [2**64 - 1] * 2
+    assert [read_int(value) for value in (2**64, "9" * 400, 1e300, -(10**400))] == [None] * 4

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from callspan.reading.parse import parsed
 
 T = TypeVar("T")
 Tree = dict[str, Any]
+
+_LARGEST_COUNT: Final = 2**63 - 1
+_LARGEST_NUMBER: Final = 1e200  # so that no sum becomes infinite
 
 
 class Attributes:
@@ -77,15 +80,17 @@ def as_text(value: object) -> str | None:
 
 
 def as_count(value: object) -> int | None:
-    """Return a whole number of at least 0, also where a tool wrote it as 12.0."""
+    """Return a whole number of at least 0 that has 64 bits, also where a tool wrote it as 12.0."""
     if type(value) is float and value.is_integer():
         value = int(value)
-    return value if type(value) is int and value >= 0 else None
+    return value if type(value) is int and 0 <= value <= _LARGEST_COUNT else None
 
 
 def as_number(value: object) -> float | None:
-    """Return a number that is not a truth value."""
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """Return a number that is not a truth value, nor infinite or NaN: one of those would make a sum unreadable."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return value if -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER else None
 
 
 def as_texts(value: object) -> list[str] | None:

@@ -26,6 +26,7 @@ _NUMBERS_KEPT: Final = 10_000
 _LONGEST_NUMBER: Final = 100  # bytes
 _IDS_KEPT: Final = 1_000
 _PLANS_KEPT: Final = 4_096  # most spans of a program have one of a few sets of attributes
+_LARGEST_NS: Final = 2**63  # what a table can hold
 _ERROR: Final = 2  # the code of a status
 
 
@@ -147,6 +148,8 @@ class _Reader:
             raise ValueError("there is more to tell")
         parent_id = self._shared_id(span.parentSpanId, 16) if span.parentSpanId else None
         start_ns, end_ns = int(span.startTimeUnixNano), int(span.endTimeUnixNano)
+        if not 0 <= start_ns <= end_ns < _LARGEST_NS:
+            raise ValueError("that may be no time")
         row = make_row(place, trace_id, span_id, parent_id, span.name, start_ns, end_ns, told, service)
         if self._keep is not None and self._keep.is_for(row):
             row.span = self._kept(trace_id, span_id, span, plan)

@@ -21,6 +21,8 @@ NOT_A_SPAN: Final = "not a span"
 NO_IDS: Final = "span without valid IDs"
 NO_TIME: Final = "span without a start time"
 
+_LARGEST: Final = 2**64  # times have no sign
+
 
 class RawSpan:
     """One span as it stands in the file, its own fields read and its lists still as written."""
@@ -141,15 +143,13 @@ def read_value(value: object) -> Any:
 
 
 def read_int(value: object) -> int | None:
-    """Read a 64-bit number, which JSON carries as a text; None when it is none."""
-    if type(value) is int:
-        return value
+    """Read a 64-bit number, which JSON carries as a text; None when it is none, or larger."""
     if isinstance(value, str | float):
         try:
-            return int(value)
+            value = int(value)
         except (ValueError, OverflowError):
             return None
-    return None
+    return value if type(value) is int and -_LARGEST <= value < _LARGEST else None
 
 
 def read_id(value: object, digits: int) -> str | None:

@@ -30,7 +30,7 @@ _FIGURES: Final = """
   quantile_cont(duration_ms, [0.5, 0.95, 0.99]) filter (where {request}) as latencies,
   quantile_cont(time_to_first_chunk_s * 1000, [0.5, 0.95, 0.99]) filter (where time_to_first_chunk_s is not null)
     as first_chunks,
-  sum(input_tokens)::bigint as input_tokens, sum(output_tokens)::bigint as output_tokens,
+  sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens,
   coalesce(bool_or(is_estimated and input_tokens is not null), false) as is_estimated,
   sum(cost) as cost"""
 _QUANTILES: Final = ("p50", "p95", "p99")

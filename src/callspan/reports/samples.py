@@ -37,7 +37,7 @@ class Samples:
 
     def dearest(self) -> list[Tree]:
         """Return the model calls that cost most; where no cost is known, those with most tokens."""
-        return self._calls("cost desc nulls last, coalesce(input_tokens, 0) + coalesce(output_tokens, 0) desc")
+        return self._calls("cost desc nulls last, coalesce(input_tokens, 0)::double + coalesce(output_tokens, 0) desc")
 
     def _calls(self, order: str) -> list[Tree]:
         question = f"select {_PLACE}, cost from calls where kind = 'llm' order by {order}, span_id limit {SHOWN}"  # noqa: S608
