@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 
 import pytest
 
 from callspan.cli import main
 from callspan.cli.report_tables import cost
-from span_files import write
+from span_files import foreign, write, write_requests
 from spans import FIXED
 
 pytest.importorskip("duckdb")
@@ -17,7 +18,9 @@ pytest.importorskip("pyarrow")
 
 @pytest.fixture
 def spans(tmp_path):
-    return write(tmp_path / "spans.jsonl", [FIXED["llm"], FIXED["chain"]])
+    chain = copy(FIXED["chain"])
+    chain.span_id += 1
+    return write(tmp_path / "spans.jsonl", [FIXED["llm"], chain])
 
 
 def test_the_terminal_shows_tables(spans, capsys, monkeypatch):
@@ -87,3 +90,29 @@ def test_a_page_and_json_at_once(spans, tmp_path, capsys):
     assert main(["report", str(spans), "--html", str(page), "--json", "--processes", "1"]) == 0
     assert json.loads(capsys.readouterr().out)["totals"]["spans"] == 2
     assert page.read_text("utf-8").startswith("<!doctype html>")
+
+
+def test_numbers_that_are_none_leave_a_report_readable(tmp_path, capsys):
+    odd = [
+        foreign({name: number}, spanId=f"{place:016x}")
+        for place, (name, number) in enumerate(
+            (name, number)
+            for name in ("callspan.cost.total", "gen_ai.response.time_to_first_chunk", "gen_ai.usage.input_tokens")
+            for number in (float("nan"), float("inf"), 1.5e308, 10**30)
+        )
+        if place
+    ]
+    path = write_requests(tmp_path / "odd.jsonl", *odd, foreign({"callspan.cost.total": 0.25}))
+    assert main(["report", str(path), "--json", "--processes", "1"]) == 0
+    told = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert (told["totals"]["cost"], told["totals"]["input_tokens"]) == (0.25, None)
+    assert main(["report", str(path), "--processes", "1"]) == 0
+    assert "$0.25" in capsys.readouterr().out
+    assert main(["view", str(path), "--io"]) == 0
+
+
+def test_spans_that_were_delivered_twice_are_told_of(spans, capsys):
+    assert main(["report", str(spans), str(spans), "--json", "--processes", "1"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["totals"]["spans"] == 2
+    assert err == "callspan report: 2 spans there several times and counted once\n"

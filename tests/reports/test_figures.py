@@ -9,6 +9,7 @@ from callspan.reading import LoadReport, to_arrow
 from callspan.reports import figures
 from callspan.reports.database import NEEDED, Database
 from callspan.reports.report import make_figures, make_samples
+from span_files import foreign, write_requests
 
 
 @pytest.fixture(scope="module")
@@ -168,3 +169,64 @@ def test_columns_that_were_not_read_are_null(shop_file):
     with Database(to_arrow(shop_file)) as whole:
         assert roots == whole.one("select count(*) as roots from calls where is_root")
         assert found == {**whole.one("select count(*) as calls from calls"), "models": 0, "tokens": None}
+
+
+def told(number, parent=None, **attributes):
+    """Return a span of another tool in one trace, with tokens where `tokens` says how many."""
+    tokens = attributes.pop("tokens", None)
+    if tokens is not None:
+        attributes |= {"gen_ai.usage.input_tokens": tokens, "gen_ai.usage.output_tokens": 1, "llm.cost.total": 0.5}
+    above = {} if parent is None else {"parentSpanId": f"{parent:016x}"}
+    return foreign(attributes, spanId=f"{number:016x}", name=f"s{number}", **above)
+
+
+def sums(path):
+    with Database(to_arrow(path), is_once=True) as opened:
+        told = figures.totals(opened)
+        return told["input_tokens"], told["output_tokens"], told["cost"]
+
+
+def test_tokens_that_are_told_again_far_above_count_once(tmp_path):
+    path = write_requests(
+        tmp_path / "spans.jsonl",
+        told(1, tokens=30),  # an agent with the sum of all below
+        told(2, 1),
+        told(3, 2),
+        told(4, 3, tokens=10),
+        *(told(number, number - 1) for number in range(5, 40)),
+        told(40, 39, tokens=7),  # far below the model's own span
+        told(41, 2, tokens=20),
+        told(42, 41),  # a request: it knows nothing of tokens
+        told(50, tokens=5),
+        told(51, 50),
+    )
+    assert sums(path) == (7 + 20 + 5, 3, 1.5)
+
+
+def test_a_ring_of_spans_is_summed_up_and_ends(tmp_path):
+    ring = [told(1, 3), told(2, 1), told(3, 2), told(4, 2, tokens=6), told(5, tokens=9), told(6, 5)]
+    assert sums(write_requests(tmp_path / "spans.jsonl", *ring)) == (15, 2, 1.0)
+
+
+def test_a_span_that_was_delivered_twice_counts_once_and_the_last_is_it(tmp_path):
+    path = write_requests(
+        tmp_path / "spans.jsonl", told(1, tokens=4), told(2, 1), told(1, tokens=10), told(3, tokens=2), told(2, 1)
+    )
+    with Database(to_arrow(path), is_once=True) as opened:
+        report = make_figures(opened, LoadReport(read=5))
+    assert report["read"]["repeated"] == 2
+    assert (report["totals"]["spans"], report["totals"]["requests"]) == (3, 2)
+    assert (report["totals"]["input_tokens"], report["totals"]["cost"]) == (12, 1.0)
+
+
+def test_feedback_that_was_given_again_is_still_told_of(shop_file):
+    with Database(to_arrow(shop_file), is_once=True) as opened:
+        assert opened.repeated == 0
+        assert figures.totals(opened)["feedback_repeated"] == 1
+
+
+def test_counts_that_have_64_bits_are_added_up(tmp_path):
+    path = write_requests(tmp_path / "spans.jsonl", told(1, tokens=2**63 - 1), told(2, tokens=2**63 - 1))
+    assert sums(path) == (2**64 - 2, 2, 1.0)
+    with Database(to_arrow(path)) as opened:
+        assert len(make_samples(opened)["dearest"]) == 0  # no model calls, but they were put in order

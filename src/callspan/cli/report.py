@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from callspan.cli.overwriting import check_free
 from callspan.cli.progress import Progress
 from callspan.cli.unreadable import complain
+from callspan.drawing import figures
 from callspan.drawing.terminal import Terminal
 from callspan.reading.files import LoadReport, files_of
 
@@ -83,6 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
     from callspan.reports.report import make_figures, make_samples  # noqa: PLC0415 - an extra
 
     with database:
+        if database.repeated:
+            counted = figures.things(database.repeated, "span")
+            sys.stderr.write(f"callspan report: {counted} there several times and counted once\n")
         told = make_figures(database, report)
         if arguments.html is not None:
             _write_page({**told, **make_samples(database, arguments.trace)}, arguments)
@@ -102,7 +106,7 @@ def open_database(arguments: argparse.Namespace, report: LoadReport) -> Database
         return None
     from callspan.reports.database import Database  # noqa: PLC0415 - an extra
 
-    return Database(table, arguments.where)
+    return Database(table, arguments.where, is_once=True)
 
 
 def read_table(

@@ -44,11 +44,25 @@ _TYPES: Final = {
 }
 _LOADED: Final = "create temp view loaded as select *{missing} from read_table"
 _SPANS: Final = "create temp view spans as select * from loaded where {where}"
-# Some tools repeat the sum of what is below on chains and agents.
+# Some tools repeat the sum of what is below on chains and agents, also where spans without a sum are in between. `way`
+# leads over those in between, and is there only for traces in which a span with a sum has one without below it.
+_WAY: Final = f"""
+create temp table way as select trace_id, span_id, parent_id as above from spans one
+where not {_HAS_TOKENS.format("one")} and parent_id is not null and trace_id in (
+  select above.trace_id from spans above join spans below
+    on above.span_id = below.parent_id and above.trace_id = below.trace_id
+  where {_HAS_TOKENS.format("above")} and not {_HAS_TOKENS.format("below")})"""  # noqa: S608 - constants
+_LONGER: Final = """
+create or replace temp table way as select one.trace_id, one.span_id, coalesce(next.above, one.above) as above
+from way one left join way next on one.trace_id = next.trace_id and one.above = next.span_id"""
+_LINKED: Final = """
+select count(*) from way one join way next on one.trace_id = next.trace_id and one.above = next.span_id"""
 _REPEATED: Final = f"""
-create temp table repeated as select distinct above.trace_id, above.span_id from spans above join spans below
-  on above.span_id = below.parent_id and above.trace_id = below.trace_id
+create temp table repeated as select distinct above.trace_id, above.span_id
+from spans below left join way on below.trace_id = way.trace_id and below.parent_id = way.span_id
+join spans above on above.trace_id = below.trace_id and above.span_id = coalesce(way.above, below.parent_id)
 where {_HAS_TOKENS.format("above")} and {_HAS_TOKENS.format("below")}"""  # noqa: S608 - constants
+_DOUBLED: Final = 30  # times: more spans than any file has; in a ring of spans no way comes to an end
 _ORPHANS: Final = """
 create temp table orphans as select trace_id, span_id from spans one where parent_id is not null
   and not exists (select 1 from spans above where above.span_id = one.parent_id and above.trace_id = one.trace_id)"""
@@ -60,6 +74,12 @@ create temp view calls as select * exclude (input_tokens, output_tokens, cost),
   case when not again then cost end as cost
 from (select *, (trace_id, span_id) in (select (trace_id, span_id) from repeated) as again from spans
       where component is distinct from 'feedback')"""
+# Hashes, since texts would take twice as long; whether two are the same is asked only where two hashes are.
+_IS_REPEATED: Final = """
+select count(*) > count(distinct hash(trace_id, span_id)) from read_table where component is distinct from 'feedback'"""
+_LAST: Final = """
+select max(number) from numbered group by trace_id, span_id, case when component = 'feedback' then number end
+order by 1"""
 _GIVEN: Final = """
 select feedback_name, feedback_target, feedback_score, feedback_label, feedback_comment, feedback_annotator,
   feedback_id, feedback_key, conversation_id, step, user_id, trace_id, parent_id, span_id, epoch_ns(start_time)
@@ -75,11 +95,11 @@ where component is distinct from 'feedback' and (
 class Database:
     """Answers questions about a table of spans. Close it, or use it in a `with`."""
 
-    def __init__(self, table: pa.Table, where: str | None = None) -> None:
+    def __init__(self, table: pa.Table, where: str | None = None, *, is_once: bool = False) -> None:
         """Look at the rows of `table` for which the SQL condition `where` holds; a wrong one raises `CallspanError`.
 
         Feedback is always there: which of it matters follows from the spans it is about. Columns that the table has not
-        are null.
+        are null. With `is_once`, only the last of spans with the same IDs is there, and `repeated` counts the others.
         """
         import_arrow()
         import duckdb  # noqa: PLC0415 - an extra
@@ -88,6 +108,7 @@ class Database:
         self._connection = duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": self._folder.name})
         self._error: type[Exception] = duckdb.Error
         self._connection.register("read_table", table)
+        self.repeated = self._leave_out_repeated(table) if is_once else 0
         missing = [column for column in COLUMNS if column.name not in table.column_names]
         nulls = "".join(f", null::{_TYPES[column.type]} as {column.name}" for column in missing)
         self._connection.execute(_LOADED.format(missing=nulls))
@@ -95,7 +116,7 @@ class Database:
         self._connection.execute("set enable_external_access = false; set timezone = 'UTC'")
         try:
             self._connection.execute(_SPANS.format(where=f"({where}) or component = 'feedback'" if where else "true"))
-            self._connection.execute(_REPEATED)
+            self._find_repeated()
         except duckdb.Error as error:
             self.close()
             raise CallspanError(f"--where {where}: {str(error).splitlines()[0]}") from None
@@ -160,6 +181,30 @@ class Database:
     ) -> None:
         """Close it."""
         self.close()
+
+    def _leave_out_repeated(self, table: pa.Table) -> int:
+        """Read no more than the last of spans that are there several times; return how many others there are."""
+        execute = self._connection.execute
+        (is_repeated,) = execute(_IS_REPEATED).fetchall()[0]
+        if not is_repeated:
+            return 0
+        pa = import_arrow()
+        named = table.select(["trace_id", "span_id", "component"])
+        self._connection.register("numbered", named.append_column("number", pa.array(range(table.num_rows))))
+        kept = [number for (number,) in execute(_LAST).fetchall()]
+        self._connection.unregister("numbered")
+        self._connection.register("read_table", table.take(pa.array(kept, pa.int64())))
+        return int(table.num_rows) - len(kept)
+
+    def _find_repeated(self) -> None:
+        """Find the spans whose tokens are told again below; each step doubles the ways over those in between."""
+        execute = self._connection.execute
+        execute(_WAY)
+        for _ in range(_DOUBLED):
+            if execute(_LINKED).fetchall() == [(0,)]:
+                break
+            execute(_LONGER)
+        execute(_REPEATED)
 
     def _join(self) -> Joined:
         given = [GivenFeedback(*row) for row in self._connection.execute(_GIVEN).fetchall()]

@@ -22,6 +22,7 @@ def make_figures(database: Database, report: LoadReport) -> Tree:
         "schema_version": SCHEMA_VERSION,
         "read": {
             "spans": report.read,
+            "repeated": database.repeated,
             "files": len(report.lines),
             "unreadable": dict(report.bad),
             "first_unreadable": [list(place) for place in report.first_bad],
