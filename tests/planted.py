@@ -84,6 +84,18 @@ TEXTS: Final[list[Callable[[int], str]]] = [
     lambda n: repr({"password": word(n), "user": "me"}),
     lambda n: f"headers={{'authorization': 'Token {word(n)}'}}",
     lambda n: f"<!-- secret={word(n)} -->",
+    lambda n: f"mysql -u root --password {word(n)} shop",
+    lambda n: f'tool --api-key "{word(n)} x" --verbose',
+    lambda n: json.dumps({"command": ["tool", "--client-secret", word(n), "--verbose"]}),
+    lambda n: repr(["tool", "--token", long(n)]),
+    lambda n: f"**Password:** {word(n)}",
+    lambda n: f"- **API Key**: `{word(n)}`\n- **Region**: eu-west-1",
+    lambda n: f"PGPASSWORD={word(n)} psql -h db",
+    lambda n: f"MYSQL_PWD={word(n)} mysql",
+    lambda n: json.dumps({"encryptionKey": word(n)}),
+    lambda n: f"https://hooks.slack.com/services/T00000000/B00000000/{long(n, 24)}",
+    lambda n: f"https://discord.com/api/webhooks/1234567890/{long(n, 60)}",
+    lambda n: f"POST https://api.telegram.org/bot123456789:{long(n, 35)}/sendMessage",
     lambda n: f"grüße an alle; passwort ist nichts, password={word(n)} ist es 🙂",
 ]
 
@@ -99,6 +111,8 @@ TREES: Final[list[Callable[[int], Any]]] = [
     lambda n: {"login": Login("me", word(n)), "ok": True},
     lambda n: {"my api key": word(n), "refreshToken": word(n), "private-key": word(n), "connection.string": word(n)},
     lambda n: {"credentials": ("me", word(n)), "session_token": word(n) + "x" * 20, "token": word(n) + "x" * 20},
+    lambda n: {"argv": ["tool", "--verbose", "--password", word(n), "--user", "me"]},
+    lambda n: {"dbpassword": word(n), "MYSQL_PWD": word(n), "signing_key": word(n), "master-key": word(n)},
     lambda n: {f"key sk-{long(n)} of the user": 1},
 ]
 

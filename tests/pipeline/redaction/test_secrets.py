@@ -151,6 +151,49 @@ def test_values_are_told_from_prose_and_programs(text, is_secret):
     assert (cleaned(text)[1] > 0) == is_secret
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "pass --password to be asked, or --password-file secrets.txt",
+        "tool --api-key YOUR_API_KEY --region eu-west-1",
+        "tool --password $DB_PASSWORD --user me1",
+        "tool --token 12345678 --password --user me1",
+        "docker build --secret id=npm1,src=.npmrc .",
+        'parser.add_argument("--password", "-p", "--pass1", help="at least 8 characters")',
+        "--- a/secret.py --- b/secret1.py",
+        ["--password", "--user1", "me"],
+        ["--max-tokens", "1000", "--token", "12345"],
+        "**Password:** at least eight characters",
+        "**Token**: 12345",
+        "| **Password** | 12 |",
+        "https://hooks.slack.com/services/T0/B0/hidden",
+        "https://example.com/bots/bot1:status",
+        "https://discord.com/api/webhooks/1234567890/",
+    ],
+)
+def test_flags_and_addresses_that_give_nothing_away_stay(value):
+    assert cleaned(copy.deepcopy(value)) == (value, 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "left"),
+    [
+        ("mysql --password hunter22 -h db", "mysql --password [redacted] -h db"),
+        ("mysql --password 'hunter 22' -h db", "mysql --password '[redacted]' -h db"),
+        ('["mysql", "--password", "hunter22", "-h", "db"]', '["mysql", "--password", "[redacted]", "-h", "db"]'),
+        (["mysql", "--password", "hunter22", "-h", "db1"], ["mysql", "--password", REDACTED, "-h", "db1"]),
+        ("**Password:** hunter22 (change it)", "**Password:** [redacted] (change it)"),
+        (
+            "see https://hooks.slack.com/services/T01/B01/abcdefghijklmnop, please",
+            "see https://hooks.slack.com/services/[redacted], please",
+        ),
+    ],
+)
+def test_what_stands_around_a_flag_stays(value, left):
+    assert cleaned(value) == (left, 1)
+    assert cleaned(copy.deepcopy(left)) == (left, 0)
+
+
 PAIRS = [["accept", "*/*"], ["authorization", 'it is "hush"'], ["x-api-key", "hush"]]
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 from callspan.guard import guard
 from callspan.model.resource import Resource
 from callspan.model.span import Span
-from callspan.pipeline.redaction import named_secrets, paired_secrets, personal, secret_shapes
+from callspan.pipeline.redaction import flag_secrets, named_secrets, paired_secrets, personal, secret_shapes
 from callspan.pipeline.redaction.places import Places
 from callspan.pipeline.redaction.secret_names import NameRules, is_credential, is_schema, is_secret_name
 from callspan.pipeline.redaction.suspicion import CHECKED, contents_of, may_hold_credentials, values_of
@@ -46,6 +46,7 @@ class Redactor:
         if rules.credentials or names.more is not None:
             finders.append(partial(named_secrets.find, judge=names.verdict, more=names.more))
             finders.append(partial(paired_secrets.find, judge=names.verdict))
+            finders.append(partial(flag_secrets.find, judge=names.verdict))
         chosen, patterns = cast("tuple[str, ...]", rules.personal), cast("tuple[re.Pattern[str], ...]", rules.patterns)
         personal_finders = [personal.FINDERS[name] for name in chosen]
         self._finders = (*finders, *personal_finders)
@@ -129,11 +130,12 @@ class Redactor:
             for index, item in enumerate(tree):
                 inner = type(item)
                 if inner is str:
-                    if len(item) >= self._shortest:
+                    if index and self._is_after_flag(tree[index - 1], item):
+                        self._hide_item(tree, index, scan)
+                    elif len(item) >= self._shortest:
                         scan.add(tree, index, item)
                 elif inner is list and len(item) == 2 and type(item[0]) is str and self._is_secret_pair(item):
-                    item[1] = "" if self._removes else self._mark
-                    scan.count += 1
+                    self._hide_item(item, 1, scan)
                 elif inner is not float and inner is not int:
                     self._walk(item, scan, has_schemas=has_schemas)
         else:
@@ -148,6 +150,18 @@ class Redactor:
         """Return whether this is the name and the value of a secret: headers are often given so."""
         value = pair[1]
         return type(value) is str and value not in ("", self._mark) and self._verdict(pair[0]) == "secret"
+
+    def _is_after_flag(self, before: Any, item: str) -> bool:
+        """Return whether this is what a flag before it, among the arguments of a command, says to be a secret."""
+        name = flag_secrets.flag_of(before) if type(before) is str else None
+        verdict = "" if name is None or item == self._mark else self._verdict(name)
+        if not verdict or not flag_secrets.is_value(item.encode("utf-8", "surrogatepass")):
+            return False
+        return verdict == "secret" or is_credential(item)
+
+    def _hide_item(self, items: list[Any], index: int, scan: Scan) -> None:
+        items[index] = "" if self._removes else self._mark
+        scan.count += 1
 
     def _walk_mapping(self, tree: dict[str, Any], scan: Scan, *, has_schemas: bool) -> None:
         judge = self._verdict

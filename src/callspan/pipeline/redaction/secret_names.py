@@ -15,13 +15,15 @@ _NAMES: Final = frozenset(  # the whole name
     password passwords passwd pwd passphrase secret secrets client_secret secret_key secret_access_key
     access_key access_key_id private_key account_key access_token refresh_token id_token auth_token session_token
     bearer_token api_token csrf_token security_token credentials credential connection_string
+    encryption_key signing_key master_key
     """.split()  # noqa: SIM905 - a list of words, not of quotation marks
 )
 _ENDINGS: Final = tuple(  # or its end
     """
-    _api_key _apikey _authorization _cookie _password _passwd _passphrase _secret _secret_key _access_key _access_key_id
-    _secret_access_key _private_key _account_key _subscription_key _access_token _refresh_token _auth_token
-    _session_token _bearer_token _api_token _security_token _credentials _connection_string
+    _api_key _apikey _authorization _cookie password passwd _pwd _passphrase _secret _secret_key _access_key
+    _access_key_id _secret_access_key _private_key _account_key _subscription_key _encryption_key _signing_key
+    _access_token _refresh_token _auth_token _session_token _bearer_token _api_token _security_token _credentials
+    _connection_string
     """.split()  # noqa: SIM905
 )
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -32,8 +34,8 @@ _SCHEMA_WORDS: Final = frozenset(
     "type title description format pattern nullable readOnly writeOnly minLength maxLength minimum maximum".split()  # noqa: SIM905
 )
 
-BETWEEN: Final = rb"""[\]"'`\\]{0,40}(?:[ ]is)?[ \t]{0,8}(?:=>|[:=])[ \t]{0,8}"""
-"""What stands between a name and its value, in the texts of programs, headers and JSON."""
+BETWEEN: Final = rb"""[\]"'`\\*]{0,40}(?:[ ]is)?[ \t]{0,8}(?:=>|[:=])[*]{0,2}[ \t]{0,8}"""
+"""What stands between a name and its value, in the texts of programs, headers, JSON and Markdown."""
 
 
 def is_secret_name(key: str) -> bool:

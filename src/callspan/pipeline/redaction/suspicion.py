@@ -17,7 +17,7 @@ from typing import Any, Final
 from callspan.dialects.json_text import quick_json
 from callspan.model.facts import Facts
 from callspan.model.span import Span
-from callspan.pipeline.redaction import named_secrets, paired_secrets, secret_shapes
+from callspan.pipeline.redaction import flag_secrets, named_secrets, paired_secrets, secret_shapes
 from callspan.pipeline.redaction.secret_names import verdict
 
 PLAIN: Final = frozenset(  # facts that hold numbers of ours, and no word of anybody's
@@ -106,6 +106,7 @@ def may_hold_credentials(facts: Facts, contents: bytes | None) -> bool:
         contents is None
         or named_secrets.holds_name(contents, verdict)
         or next(paired_secrets.find(contents, verdict), None) is not None
+        or next(flag_secrets.find(contents, verdict), None) is not None
         or next(secret_shapes.find(contents), None) is not None
         or (any(_free(facts)) and _holds_pair(contents))
     )
