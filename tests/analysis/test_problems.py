@@ -22,6 +22,8 @@ from callspan.analysis.problems import find_problems, lift_of  # noqa: E402
 from callspan.analysis.vectors import VectorError, Vectors  # noqa: E402
 from callspan.cli import main  # noqa: E402
 from callspan.reading.load import load  # noqa: E402
+from span_files import write  # noqa: E402
+from spans import answered  # noqa: E402
 from support_questions import QUESTIONS  # noqa: E402
 
 EMBEDDER = "support_vectors:embed"
@@ -200,6 +202,22 @@ def test_embedders_by_name(tmp_path, monkeypatch):
     ):
         with pytest.raises(VectorError, match=problem):
             embedder_named(name)
+
+
+def test_embedders_are_not_sent_the_secrets_of_other_tools(tmp_path, monkeypatch, capsys):
+    key = "sk-proj-" + "Ab1" * 16
+    path = write(
+        tmp_path / "traces.jsonl", [answered(number, f"{number}: is {key} good?", key) for number in (1, 2, 3)]
+    )
+    (tmp_path / "showing.py").write_text(
+        "def embed(texts):\n    open('shown.txt', 'a').write('|'.join(texts))\n    return [[1.0, 0.5] for _ in texts]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert main(["clusters", str(path), "--embedder", "showing:embed", "--json"]) == 0
+    shown = (tmp_path / "shown.txt").read_text()
+    assert "1: is [redacted] good?" in shown
+    assert key not in shown
+    assert len(json.loads(capsys.readouterr().out)["calls"]) == 3
 
 
 def test_an_embedder_over_any_openai_server(monkeypatch):

@@ -174,6 +174,32 @@ def test_a_judge_is_traced_under_a_name_of_its_own(tmp_path, capsys):
             )
 
 
+def test_judges_are_not_sent_the_secrets_of_other_tools(tmp_path, capsys):
+    key = "sk-proj-" + "Ab1" * 16
+    path = write(tmp_path / "traces.jsonl", [call(1, f"Is {key} good?", f"No, {key} is not."), search(2, key, "d")])
+    with serve(lambda *_: verdict("relevant")) as server:
+        assert evaluate(path, "--with", "answer_relevance,document_relevance", "--base-url", server.url) == 0
+    asked = sorted(request["messages"][1]["content"] for request in server.requests)
+    assert "<question>\nIs [redacted] good?\n</question>\n\n<answer>\nNo, [redacted] is not.\n</answer>" in asked[0]
+    assert "<question>\n[redacted]\n</question>" in asked[1]
+    assert key not in capsys.readouterr().out
+
+
+def test_embedders_are_not_sent_the_secrets_of_other_tools(tmp_path, monkeypatch):
+    key = "sk-proj-" + "Ab1" * 16
+    path = write(tmp_path / "traces.jsonl", [call(1, "Which key?", f"{key} it is.")])
+    golden = tmp_path / "golden.jsonl"
+    golden.write_text(json.dumps({"question": "Which key?", "expected": key}) + "\n")
+    (tmp_path / "shown.py").write_text(
+        "def embed(texts):\n    open('shown.txt', 'a').write('|'.join(texts))\n    return [[1.0, 0.5] for _ in texts]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert evaluate(path, "--with", "similarity:shown:embed", "--expected", golden) == 0
+    shown = (tmp_path / "shown.txt").read_text()
+    assert "[redacted] it is." in shown
+    assert key not in shown
+
+
 @pytest.mark.slow
 def test_a_bad_server_every_record_ends_once_within_the_budget(tmp_path, capsys):
     """10 % of the requests fail, 10 % are asked to wait, 10 % break off, 12 of 100 answers are nonsense."""

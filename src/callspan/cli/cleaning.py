@@ -1,4 +1,4 @@
-"""Passes the contents of examples through the gate, since files of other tools may never have met it."""
+"""Passes contents through the gate before they go into a file or to a model: files of others may never have met it."""
 
 from __future__ import annotations
 
@@ -21,6 +21,13 @@ _CONTENTS: Final = (
 _NOTHING: Final = (None,) * 5
 _PLAIN: Final = frozenset(("role", "parts", "finish_reason"))
 _REASONS: Final = (None, "stop", "length", "tool_call", "content_filter")
+
+
+def cleaned(texts: Sequence[str]) -> list[str]:
+    """Return texts as they may be sent to a model: without secrets, by the default rules."""
+    holders = [{"text": text} for text in texts]
+    Gate(keep_media=True).clean_texts(holders, "text", "llm")
+    return [holder["text"] for holder in holders]
 
 
 class Cleaner:

@@ -120,13 +120,18 @@ def _find(arguments: argparse.Namespace, found: Recorded, before: Recorded) -> t
     from callspan.analysis.embedding import embedder_named, model_of, no_embedder, vectors_of  # noqa: PLC0415
     from callspan.analysis.problems import find_problems  # noqa: PLC0415
     from callspan.analysis.vectors import Vectors  # noqa: PLC0415
+    from callspan.cli.cleaning import cleaned  # noqa: PLC0415 - imports the gate
 
-    embed = embedder_named(arguments.embedder) if arguments.embedder else no_embedder
+    ask = embedder_named(arguments.embedder) if arguments.embedder else no_embedder
     model = model_of(arguments.embedder, found.vectors)
     kept = Vectors(arguments.vectors or f"{arguments.paths[0].rstrip('/')}.vectors", model)
     for one in (found, before):
         kept.add(one.vectors.get(model, {}))
     progress = Progress(arguments.color, unit="text")
+
+    def embed(texts: list[str]) -> Sequence[Sequence[float]]:
+        return ask(cleaned(texts))
+
     try:
         vectors = vectors_of(found.points, kept, embed, arguments.on, progress.show)
         earlier = vectors_of(before.points, kept, embed, arguments.on, progress.show) if before.points else None

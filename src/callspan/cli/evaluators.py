@@ -9,11 +9,12 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from callspan.cli.cleaning import cleaned
 from callspan.cli.judging import TracedJudge, read_rubric
 from callspan.errors import CallspanError, ReadError
 from callspan.evaluation.golden import Golden
@@ -123,7 +124,11 @@ class Making:
         from callspan.analysis.embedding import embedder_named, model_of  # noqa: PLC0415 - imports numpy
         from callspan.analysis.vectors import Vectors  # noqa: PLC0415
 
-        embed, model = embedder_named(embedder), model_of(embedder, {})
+        ask, model = embedder_named(embedder), model_of(embedder, {})
+
+        def embed(texts: list[str]) -> Sequence[Sequence[float]]:
+            return ask(cleaned(texts))
+
         if self.beside is None:
             return EmbeddingSimilarity(self.expected, embed=embed)
         spelled = re.sub(r"[^\w.-]+", "-", model)  # vectors of several models have a folder each

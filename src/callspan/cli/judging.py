@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 import callspan
+from callspan.cli.cleaning import cleaned
 from callspan.errors import CallspanError, ReadError
 from callspan.evaluation.judges import Judge, JudgeError
 from callspan.evaluation.rubrics import Rubric
@@ -20,7 +21,19 @@ _VARIABLES: Final = ("question", "answer", "context", "expected", "dialogue")
 
 
 class TracedJudge(Judge):
-    """A judge whose verdicts are spans: an evaluator, with the model call below it. One that is none is an error."""
+    """A judge whose verdicts are spans: an evaluator, with the model call below it. One that is none is an error.
+
+    What it is shown has passed the gate.
+    """
+
+    def request(self, subject: Subject) -> dict[str, Any] | Score:
+        """Return the request as ever, but for secrets."""
+        request = super().request(subject)
+        if isinstance(request, Score):
+            return request
+        texts = cleaned([message["content"] for message in request["messages"]])
+        messages = [{**message, "content": text} for message, text in zip(request["messages"], texts, strict=True)]
+        return {**request, "messages": messages}
 
     async def evaluate(self, record: SpanRecord | Subject) -> Score:
         """Judge as ever; raises what the client raises."""
