@@ -383,6 +383,12 @@ ADVERSARIAL = [
     '[["api_key","x"],',
     "[[(",
     '[["akey\\',
+    "--a-",
+    "--password ",
+    "--password '",
+    "--password x1x1 ",
+    '"--token", ',
+    "hooks.slack.com/services/",
 ]
 
 

@@ -12,15 +12,16 @@ from typing import Final
 
 from callspan.pipeline.redaction.named_secrets import Judge, closing
 from callspan.pipeline.redaction.secret_names import is_credential
-from callspan.pipeline.redaction.secret_shapes import Interval, end_of_text
+from callspan.pipeline.redaction.secret_shapes import Interval, end_of_text, is_dense
 
-_FLAG: Final = re.compile(
-    rb"""--(?=[A-Za-z0-9-]{0,48}(?i:key|token|cookie|secret|pass|pwd|credential))([A-Za-z][A-Za-z0-9-]{2,47})"""
+_FLAG: Final = re.compile(  # names hold no two hyphens in a row, so no byte is looked at for two of them
+    rb"""--(?<!---)([A-Za-z][A-Za-z0-9]{0,32}(?:-[A-Za-z0-9]{1,32}){0,4})"""
     rb"""(?:[ \t]{1,8}(\\{0,16}["'])?|(\\{0,16}["'])\s{0,8},\s{0,8}\3)"""
 )
-_BARE: Final = re.compile(rb"""[^\s"'`|;&<>()\\\x00]{1,4096}""")
+_BARE: Final = re.compile(rb"""[^\s"'`|;&<>()\\\x00]+""")
 _NO_VALUE: Final = re.compile(rb"[-$<{%*=]|[A-Za-z]+=")  # a flag, what stands for a value, or one of several parts
 _LONG: Final = 20
+_LONGEST_TOKEN: Final = 4096
 _SHORTEST: Final = 4
 
 
@@ -28,20 +29,32 @@ def find(data: bytes, judge: Judge) -> Iterator[Interval]:
     """Yield where the values of such flags stand."""
     if data.rfind(b"--") < 0:
         return
-    for found in _FLAG.finditer(data):
+    position = first = end = count = 0
+    while found := _FLAG.search(data, position):
+        position = found.end()
         verdict = judge(found[1].decode())
         if not verdict:
             continue
-        start = found.end()
-        quote = found[2] or found[3]
-        if quote is not None:
-            stop = closing(data, start, quote, end_of_text(data, start))
-        else:
-            bare = _BARE.match(data, start)
-            stop = bare.end() if bare is not None else start
-        value = data[start:stop]
+        if position > end:
+            first, end, count = position, end_of_text(data, position), 0
+        count += 1
+        if is_dense(count, position - first):
+            yield position, end
+            position = end
+            continue
+        stop = _end_of_value(data, found, end if verdict == "secret" else min(end, position + _LONGEST_TOKEN))
+        value = data[position:stop]
         if is_value(value) and (verdict == "secret" or is_credential(value.decode("latin-1"))):
-            yield start, stop
+            yield position, stop
+            position = stop
+
+
+def _end_of_value(data: bytes, found: re.Match[bytes], end: int) -> int:
+    quote = found[2] or found[3]
+    if quote is not None:
+        return closing(data, found.end(), quote, end)
+    bare = _BARE.match(data, found.end(), end)
+    return bare.end() if bare is not None else found.end()
 
 
 def flag_of(text: str) -> str | None:
