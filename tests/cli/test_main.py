@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -190,3 +191,39 @@ def test_an_overview_needs_no_pydantic(path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=60)
 
     assert done.stdout.endswith(b"False\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("command", ["view", "report"])
+def test_json_has_all_characters_whatever_stdout_has(command, encoding, tmp_path, monkeypatch):
+    if command == "report":
+        pytest.importorskip("duckdb")
+    file = write(tmp_path / "spans.jsonl", [finished("llm", "Köln 😀 東京", request={"model": "ü"}, outcome="ok")])
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stdout)
+    assert main([command, str(file), "--json"]) == 0
+    written = stdout.buffer.getvalue()
+    assert written.isascii()
+    told = json.loads(written)
+    name = told["name"] if command == "view" else told["by"]["name"][0]["key"]
+    assert name.removeprefix("llm ") == "Köln 😀 東京"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell says which streams there are")
+@pytest.mark.parametrize(
+    ("streams", "code", "out", "err"),
+    [
+        (">&-", 0, "", ""),
+        ("2>&-", 0, "1 trace", ""),
+        (">&- 2>&-", 0, "", ""),
+        ("- <&-", 1, "", "callspan view: -: Bad file descriptor\n"),
+    ],
+)
+def test_a_stream_that_is_not_there(streams, code, out, err, path):
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m callspan view {path} {streams}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, out in done.stdout, done.stderr) == (code, True, err)

@@ -10,8 +10,9 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Final, Protocol, cast
 
 from callspan.errors import CallspanError, ReadError
@@ -46,7 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 is success, 1 a failure that was explained on stderr, 2 a wrong argument.
     """
-    argv = sys.argv[1:] if argv is None else argv
+    with _with_streams():
+        return _run(sys.argv[1:] if argv is None else argv)
+
+
+def _run(argv: Sequence[str]) -> int:
     parser = _parser([argv[0]] if argv and argv[0] in COMMANDS else [*COMMANDS])
     try:
         arguments = parser.parse_args(argv)
@@ -98,6 +103,17 @@ def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
             )
         )
     return parser
+
+
+@contextlib.contextmanager
+def _with_streams() -> Iterator[None]:
+    """Take nothing for a stream that is not there (`>&-`, or a program without a console): the rest is still done."""
+    with contextlib.ExitStack() as stack:
+        for stream, redirect in ((sys.stdout, contextlib.redirect_stdout), (sys.stderr, contextlib.redirect_stderr)):
+            if stream is None:
+                nothing = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+                stack.enter_context(redirect(nothing))
+        yield
 
 
 def _let_go_of_stdout() -> None:

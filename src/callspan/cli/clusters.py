@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from callspan.cli.json_lines import print_json
 from callspan.cli.overwriting import check_free
 from callspan.cli.progress import Progress
 from callspan.cli.unreadable import complain
@@ -150,7 +151,7 @@ def _show(arguments: argparse.Namespace, found: Recorded, findings: Findings) ->
             "drift": None if drift is None else {"distance": drift.distance, "p_value": drift.p_value},
             "calls": [*_calls(found, findings)],
         }
-        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+        print_json(json.dumps(told, ensure_ascii=False))
         return
     from callspan.cli.cluster_table import print_clusters  # noqa: PLC0415
 

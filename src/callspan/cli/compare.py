@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from callspan.cli.evaluate import cache_of, limits_of
 from callspan.cli.evaluate_arguments import describe_limits, describe_making
+from callspan.cli.json_lines import print_json
 from callspan.cli.overwriting import check_free
 from callspan.cli.progress import Progress
 from callspan.drawing.terminal import Terminal
@@ -259,7 +260,7 @@ def _score(name: str, rows: Sequence[Tree]) -> Tree:
 
 def _show(told: Tree, arguments: argparse.Namespace) -> None:
     if arguments.json:
-        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+        print_json(json.dumps(told, ensure_ascii=False))
     else:
         from callspan.cli.evaluate_report import print_comparison  # noqa: PLC0415
 

@@ -216,12 +216,12 @@ def cache_of(arguments: argparse.Namespace) -> Path:
 
 
 def _tell(evaluation: Evaluation, rows: Sequence[Row], arguments: argparse.Namespace) -> None:
-    from callspan.cli.evaluate_report import print_json, print_summary  # noqa: PLC0415
+    from callspan.cli.evaluate_report import print_summary, print_verdicts  # noqa: PLC0415
     from callspan.evaluation.summing import sum_up  # noqa: PLC0415
 
     told = sum_up(evaluation, rows, arguments.by, has_suspects=arguments.blame is not None)
     if arguments.json:
-        print_json(told, evaluation)
+        print_verdicts(told, evaluation)
     else:
         print_summary(told, Terminal(sys.stdout, color=arguments.color))
 

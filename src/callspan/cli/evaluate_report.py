@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from callspan.cli.json_lines import print_json
 from callspan.cli.report_tables import cost
 from callspan.drawing import figures
 from callspan.drawing.terminal import Piece, Terminal
@@ -20,7 +20,7 @@ _MOST_ROWS: Final = 20
 _UNFAIR: Final = 0.8
 
 
-def print_json(told: Tree, evaluation: Evaluation) -> None:
+def print_verdicts(told: Tree, evaluation: Evaluation) -> None:
     """Print the figures and every verdict as one JSON document."""
     verdicts = [
         {
@@ -31,7 +31,7 @@ def print_json(told: Tree, evaluation: Evaluation) -> None:
         }
         for result in evaluation.results
     ]
-    sys.stdout.write(json.dumps({**told, "verdicts": verdicts}, ensure_ascii=False, default=str) + "\n")
+    print_json(json.dumps({**told, "verdicts": verdicts}, ensure_ascii=False, default=str))
 
 
 def print_summary(told: Tree, terminal: Terminal) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from callspan.cli.json_lines import print_json
 from callspan.cli.overwriting import check_free
 from callspan.cli.progress import Progress
 from callspan.cli.unreadable import complain
@@ -149,4 +150,4 @@ def _write_page(told: dict[str, Any], arguments: argparse.Namespace) -> None:
 def _print_json(told: dict[str, Any]) -> None:
     import json  # noqa: PLC0415
 
-    sys.stdout.write(json.dumps(told, ensure_ascii=False, indent=2) + "\n")
+    print_json(json.dumps(told, ensure_ascii=False, indent=2))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import gc
+import os
 import shutil
 import sys
 import tempfile
@@ -12,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from callspan.cli.json_lines import print_json
 from callspan.cli.selection import Filter, pick
 from callspan.cli.unreadable import complain
 from callspan.drawing import figures
@@ -182,7 +185,7 @@ def _view(files: list[Path], arguments: argparse.Namespace) -> int:
 def _print_json(chosen: Iterable[Shown]) -> None:
     for record in records_of(_rows(chosen)):
         if record is not None:
-            sys.stdout.write(record.to_json() + "\n")
+            print_json(record.to_json())
 
 
 def _print_trees(chosen: list[Shown], arguments: argparse.Namespace) -> Terminal:
@@ -245,6 +248,8 @@ def _digits(trace_ids: Iterable[str]) -> int:
 
 def _from_stdin(folder: str) -> Path:
     """Put stdin into a file, since the view goes back to the lines it shows."""
+    if sys.stdin is None:
+        raise ReadError(errno.EBADF, os.strerror(errno.EBADF), "-")
     file = Path(folder) / "stdin"
     with file.open("wb") as stream:
         shutil.copyfileobj(sys.stdin.buffer, stream)
