@@ -40,6 +40,7 @@ SLOW = (
     "passwordpassword:",
     "authorization: ",
     'password: "\\',
+    "--key ",
 )
 
 

@@ -32,15 +32,15 @@ def find(data: bytes, judge: Judge) -> Iterator[Interval]:
     position = first = end = count = 0
     while found := _FLAG.search(data, position):
         position = found.end()
-        verdict = judge(found[1].decode())
-        if not verdict:
-            continue
         if position > end:
             first, end, count = position, end_of_text(data, position), 0
         count += 1
         if is_dense(count, position - first):
             yield position, end
             position = end
+            continue
+        verdict = judge(found[1].decode())
+        if not verdict:
             continue
         stop = _end_of_value(data, found, end if verdict == "secret" else min(end, position + _LONGEST_TOKEN))
         value = data[position:stop]
