@@ -85,9 +85,19 @@ def test_names_of_other_providers():
     assert read_usage({"prompt_token_count": 4, "candidates_token_count": 2, "total_token_count": 6}) == Usage(
         input_tokens=4, output_tokens=2, total_tokens=6
     )
-    assert read_usage({"input_tokens": 4, "cache_read_input_tokens": 2, "cache_creation_input_tokens": 1}) == Usage(
-        input_tokens=4, cache_read_tokens=2, cache_write_tokens=1
+
+
+def test_input_that_anthropic_tells_beside_the_rest_is_input():
+    cached = {"cache_read_input_tokens": 1000, "cache_creation_input_tokens": 200}
+    assert read_usage({"input_tokens": 4, "output_tokens": 5, **cached}) == Usage(
+        input_tokens=1204, output_tokens=5, cache_read_tokens=1000, cache_write_tokens=200
     )
+    assert read_usage({"input_tokens": 4, "cache_read_input_tokens": None, "cache_creation_input_tokens": -1}) == Usage(
+        4
+    )
+    assert read_usage({"prompt_tokens": 1204, **cached}).input_tokens == 1204
+    assert read_usage({"input_tokens": 1204, "total_tokens": 1209, **cached}).input_tokens == 1204
+    assert read_usage(cached).input_tokens is None
 
 
 def test_nothing_is_invented():

@@ -46,6 +46,9 @@ class Usage:
     raw: dict[str, Any] | None = field(default=None, compare=False)
 
 
+# Of the input, and told beside it, by Anthropic. It is known by having no total, as those have who count them within.
+_BESIDE: Final = ("cache_read_input_tokens", "cache_creation_input_tokens")
+
 # Where the same count stands in the usage objects of providers: (field of ours, paths tried in order).
 _PATHS: Final[tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]] = (
     ("input_tokens", (("input_tokens",), ("prompt_tokens",), ("prompt_token_count",), ("prompt_eval_count",))),
@@ -113,8 +116,9 @@ _PATHS: Final[tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]] = (
 def read_usage(tree: object) -> Usage | None:
     """Read the usage object of a provider, given as plain data; None when it holds no count.
 
-    Understands OpenAI's chat and Responses shapes, LangChain's `usage_metadata` and the names that compatible servers
-    use. A count that is missing, null or not a whole number stays None.
+    Understands OpenAI's chat and Responses shapes, LangChain's `usage_metadata`, Anthropic's, which tells cached input
+    beside the rest and not within, and the names that compatible servers use. A count that is missing, null or not a
+    whole number stays None.
 
     >>> read_usage({"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}).output_tokens
     2
@@ -130,6 +134,8 @@ def read_usage(tree: object) -> Usage | None:
             found = True
     if not found:
         return None
+    if usage.input_tokens is not None and "input_tokens" in tree and usage.total_tokens is None:
+        usage.input_tokens += sum(tree[name] for name in _BESIDE if type(tree.get(name)) is int and tree[name] > 0)
     usage.raw = raw_usage(tree)
     return usage
 
