@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+
 import openai
 import pytest
 
@@ -215,6 +217,15 @@ def test_a_body_that_is_no_chat(spans, body):
     assert span.outcome == "ok"
     assert span.input_messages is None
     assert span.output_messages is not None
+
+
+def test_a_model_that_is_a_member_of_an_enumeration(spans):
+    class Model(str, enum.Enum):
+        MINI = "gpt-4o-mini"
+
+    client(completion()).chat.completions.create(model=Model.MINI, messages=HELLO)
+    (span,) = spans
+    assert (span.name, span.request["model"]) == ("chat gpt-4o-mini", "gpt-4o-mini")
 
 
 def test_a_body_that_is_no_chat_is_kept(spans):

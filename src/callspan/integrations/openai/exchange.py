@@ -74,8 +74,8 @@ class Exchange:
                 self._parent = parent
             if type(given) is dict:
                 model, count = given.get("model"), given.get("n")
-                if type(model) is str:
-                    span.name = f"{span.name} {model}"
+                if issubclass(type(model), str):  # a member of an enumeration, too
+                    span.name = f"{span.name} {str.__str__(model)}"
                 if type(count) is int:
                     self._count = count
         except Exception as error:  # noqa: BLE001 - our fault must not become the user's
