@@ -205,6 +205,17 @@ def test_an_unread_stream_whose_lines_the_user_reads(spans):
     assert (spans[0].outcome, spans[0].chunk_count) == ("ok", 3)
 
 
+def test_an_unread_stream_that_a_hook_of_the_users_has_read(spans):
+    asking = client(Lines(text_chunks("Hi", " there")))
+    asking._client.event_hooks = {"response": [lambda response: response.read()]}
+    with asking.chat.completions.with_streaming_response.create(
+        model="gpt-4o-mini", messages=HELLO, stream=True
+    ) as response:
+        assert sum(line.startswith("data:") for line in response.iter_lines()) == 5
+    assert spans[0].output_messages == MESSAGES
+    assert (spans[0].chunk_count, spans[0].outcome) == (4, "ok")
+
+
 def test_a_raw_stream(spans):
     raw = client(Lines(text_chunks("Hi", " there"))).chat.completions.with_raw_response.create(
         model="gpt-4o-mini", messages=HELLO, stream=True

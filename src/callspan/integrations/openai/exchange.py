@@ -131,7 +131,7 @@ class Exchange:
         self._keep(call.span, http_response, result if shape == "model" else None)
         return False
 
-    def _keep(self, span: Span, http_response: Any, model: Any) -> None:
+    def _keep(self, span: Span, http_response: Any, model: Any, events: Any = None) -> None:
         """Keep an answer that the client has read: its bytes, or its head where the rest is not wanted or too much."""
         content = b""
         if http_response is not None:
@@ -147,7 +147,7 @@ class Exchange:
             if tree.get("usage"):
                 response.claim_usage(self._parent)
         elif type(content) is bytes and content:
-            self._answer = answer = body.Body(self._headers, self._parent)
+            self._answer = answer = body.Body(self._headers, self._parent, events)
             answer.add(content)
             answer.close(span)
 
@@ -168,12 +168,12 @@ class Exchange:
 
     def _follow_body(self, call: Call, http_response: Any) -> bool:
         """Watch the bytes of a response that the user reads in a way of his own."""
-        if "_content" in vars(http_response):  # they have been read before he could
-            self._keep(call.span, http_response, None)
-            return False
-        self._headers = http_response.headers
         collect = self._endpoint.chunks
         events = collect(self._count, None) if collect is not None else None
+        if "_content" in vars(http_response):  # they have been read before he could
+            self._keep(call.span, http_response, None, events)
+            return False
+        self._headers = http_response.headers
         self._answer = answer = body.Body(self._headers, self._parent, events)
         body.follow(http_response, StreamWatch(call, answer))
         return True
