@@ -56,6 +56,7 @@ def test_a_secret_in_a_tree_is_replaced(number):
         ("https://x.example/?a=1&key=abc&b=2", "https://x.example/?a=1&key=[redacted]&b=2"),
         ("Authorization: Bearer abc\nHost: x", "Authorization: [redacted]\nHost: x"),
         ("größe=1; password=größe1; é", "größe=1; password=[redacted]; é"),
+        ("if password == 'hunter22': pass", "if password == '[redacted]': pass"),
         ("**sk-abcdefghij0123456789**", "**[redacted]**"),
         ("_sk-abcdefghij0123456789_", "_[redacted]"),
         ("a\\nsk-abcdefghij0123456789\\n", "a\\n[redacted]\\n"),
@@ -145,6 +146,9 @@ def test_harmless_values_that_the_rules_were_not_written_with_stay():
         ("Authorization: bearer abcdefghijklmnop in the header", True),
         ("password = var.db_password", False),
         ("password = variable1", True),
+        ("if password == expected1: return", False),
+        ("if (user.password === stored.password1) return", False),
+        ('if password == "hunter22": return', True),
     ],
 )
 def test_values_are_told_from_prose_and_programs(text, is_secret):

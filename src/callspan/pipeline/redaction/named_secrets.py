@@ -67,6 +67,7 @@ _MOST_NAME_BYTES: Final = 48
 _MOST_ESCAPES: Final = 1000
 _MOST_BACKSLASHES: Final = 512
 _MOST_TOKENS: Final = 20_000
+_COMPARED: Final = re.compile(rb"=+[ \t]{0,8}")  # after the `=` that was found
 _OPENING: Final = re.compile(rb"""(\\*)(["'`])""")
 _BARE: Final = re.compile(rb"""[^\s"'`&,;<>()\[\]{}|\\\x00]+""")
 _LINE: Final = re.compile(rb"""[^\r\n"'\\\x00]+""")
@@ -197,12 +198,17 @@ def _start_of_name(data: bytes, position: int) -> int:
 def _value(data: bytes, found: re.Match[bytes], name_start: int, end: int) -> Interval | None:
     """Return where the value stands; None for what is none, such as the name of a type or a call."""
     position = found.end()
+    compared = _COMPARED.match(data, position)
+    if compared is not None:
+        position = compared.end()
     opening = _OPENING.match(data, position)
     if opening is not None:
         if opening[2] not in found[0] and data.endswith(opening[0], 0, name_start):
             return None  # what opened before the name ends here: "Password: "
         value = opening.end(), closing(data, opening.end(), opening[0], end)
         return value if value[1] > value[0] else None
+    if compared is not None:
+        return None  # with what stands elsewhere in the program
     if data[position : position + 1] in (b"{", b"["):
         return _tree(data, position, end)
     header = _COOKIES if found[1].startswith(b"cookie") else _LINE if found[1].startswith(b"authoriz") else None
