@@ -128,10 +128,19 @@ def test_an_interrupt_leaves_no_worker(tmp_path, monkeypatch):
 def test_a_worker_that_ends_early_is_told(tmp_path, monkeypatch):
     nothing = [sys.executable, "-c", ""]
     monkeypatch.setattr(tables, "_SEGMENT_BYTES", 3_000)
-    monkeypatch.setattr(tables, "_start", lambda *_: subprocess.Popen(nothing, stdout=subprocess.PIPE))
+    monkeypatch.setattr(tables, "start_program", lambda *_, **pipes: subprocess.Popen(nothing, **pipes))
     path = write(tmp_path / "spans.jsonl", [finished("chain", span_id=number + 1) for number in range(20)])
     with pytest.raises(CallspanError, match=r"a worker that reads .*spans\.jsonl ended early"):
         to_arrow(path, processes=2)
+
+
+def test_more_files_than_arguments_can_name(tmp_path):
+    folder = tmp_path / ("f" * 200)
+    folder.mkdir()
+    path = write(folder / "spans.jsonl", [finished("chain", "s")])
+    report = LoadReport()
+    assert to_arrow([path] * 3_000, report=report, processes=2).num_rows == 3_000
+    assert (report.read, report.bad) == (3_000, {})
 
 
 def test_no_files_are_an_empty_table(tmp_path):

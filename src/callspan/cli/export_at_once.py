@@ -137,4 +137,4 @@ class _Found:
 
 
 if __name__ == "__main__":
-    main(sys.argv[-1], AtOnce(Path(sys.argv[1]), sys.argv[2:-1]))
+    main(AtOnce(Path(sys.argv[1]), sys.argv[2:]))

@@ -16,8 +16,8 @@ from callspan.reading.tables import Beside, batches
 _NEW_OBJECTS: int = 100_000  # there are hardly any rings, only rows, which it would walk again and again
 
 
-def main(order: str, beside: Beside | None = None) -> None:
-    """Read what the order names: a JSON list of segments (file, start and end) and columns; for a program alone."""
+def main(beside: Beside | None = None) -> None:
+    """Read what stdin asks for: a JSON list of segments (file, start and end) and columns; for a program alone."""
     if int(version("pyarrow").partition(".")[0]) >= 18:
         # From there on it needs no numpy, nor do we, and to import that takes longer than everything else.
         sys.modules["numpy"] = None  # type: ignore[assignment]
@@ -26,7 +26,7 @@ def main(order: str, beside: Beside | None = None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this ends it
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS)
-    shares, columns = json.loads(order)
+    shares, columns = json.loads(sys.stdin.buffer.read())
     segments = [Segment(Path(file), start, end) for file, start, end in shares]
     report, done, shape = LoadReport(), 0, schema(columns)
 
@@ -45,4 +45,4 @@ def main(order: str, beside: Beside | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -177,10 +177,10 @@ def _read_with(
             if on_progress is not None:
                 on_progress(sum(done), total)
 
-        return _from_worker(workers[number], shares[number], moved)
+        return _from_worker(workers[number], shares[number], columns, moved)
 
     program = ("callspan.reading.table_worker",) if beside is None else beside.program
-    workers = [_start(program, share, columns) for share in shares]
+    workers = [start_program(*program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in shares]
     threads = ThreadPoolExecutor(len(shares))
     try:
         parts = list(threads.map(read, range(len(shares))))
@@ -195,18 +195,24 @@ def _read_with(
     return [batch for some, _ in parts for batch in some]
 
 
-def _start(program: tuple[str, ...], share: list[Segment], columns: Collection[str] | None) -> subprocess.Popen[bytes]:
+def _order(share: list[Segment], columns: Collection[str] | None) -> bytes:
+    """Say what a worker is to read; there may be more files than arguments of a program can name."""
     segments = [[str(file), start, end] for file, start, end in share]
-    order = json.dumps([segments, None if columns is None else sorted(columns)])
-    return start_program(*program, order, stdout=subprocess.PIPE)
+    return json.dumps([segments, None if columns is None else sorted(columns)]).encode()
 
 
 def _from_worker(
-    worker: subprocess.Popen[bytes], share: list[Segment], moved: Callable[[int], object]
+    worker: subprocess.Popen[bytes],
+    share: list[Segment],
+    columns: Collection[str] | None,
+    moved: Callable[[int], object],
 ) -> tuple[list[pa.RecordBatch], LoadReport]:
     pa = import_arrow()
+    assert worker.stdin is not None
     assert worker.stdout is not None
     try:
+        with worker.stdin:
+            worker.stdin.write(_order(share, columns))
         found, told = [], {}
         with worker.stdout, pa.ipc.open_stream(worker.stdout) as stream:
             for batch, told in stream.iter_batches_with_custom_metadata():
