@@ -109,17 +109,23 @@ def batches(
     columns: Collection[str] | None,
     beside: Beside | None,
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the spans of the segments, some thousand at a time."""
+    """Yield the spans of the segments, some thousand at a time: those of many small files together."""
     shape, done = schema(columns), 0
+    some: list[Row] = []
     facts = None if columns is None else facts_for(columns)
     for segment in segments:
         rows = load_rows([segment], report, facts=facts, keep=None if beside is None else beside.keep)
         if beside is not None:
             rows = _taken(rows, beside)
-        while some := list(islice(rows, _ROWS_AT_ONCE)):
-            yield batch_of(some, shape)
-            on_bytes(done + some[-1].place.offset - segment.start)
+        while more := list(islice(rows, _ROWS_AT_ONCE - len(some))):
+            some += more
+            if len(some) >= _ROWS_AT_ONCE:
+                yield batch_of(some, shape)
+                on_bytes(done + some[-1].place.offset - segment.start)
+                some = []
         done += _size(segment)
+    if some:
+        yield batch_of(some, shape)
     if beside is not None:
         beside.finish()
     on_bytes(done)
