@@ -106,6 +106,13 @@ def test_a_secret_in_the_name_of_a_key_is_replaced_and_no_value_lost():
     assert cleaned({key: 1, key + "x": 2, "b": 3})[0] == {REDACTED: 1, f"{REDACTED} #2": 2, "b": 3}
 
 
+def test_a_secret_in_the_name_of_a_tools_parameter_is_replaced():
+    key = "sk-abcdefghij0123456789"
+    span = finished(tool_definitions=[{"parameters": {"properties": {key: {"type": "string"}, "b": {}}}}])
+    redact(span)
+    assert span.facts.tool_definitions == [{"parameters": {"properties": {REDACTED: {"type": "string"}, "b": {}}}}]
+
+
 def test_pairs_are_a_name_and_a_value_only_among_pairs():
     assert cleaned([["x-api-key", "hush"], ["accept", "*/*"]])[0] == [["x-api-key", REDACTED], ["accept", "*/*"]]
     assert cleaned({"required": ["password", "email"]})[1] == 0

@@ -204,6 +204,8 @@ class Redactor:
     def _walk_parameters(self, properties: dict[str, Any], scan: Scan) -> None:
         """Clean the properties of a JSON schema: a parameter named `password` is none, its default may be one."""
         for name, schema in list(properties.items()):
+            if len(name) >= _LONG_KEY:
+                scan.add_key(properties, name)
             if type(schema) is not dict:
                 alone = {name: schema}
                 self._walk_mapping(alone, scan, has_schemas=False)
