@@ -127,6 +127,14 @@ def test_a_provider_that_calls_a_model_below_itself_tells_its_own():
     assert left_out(below, above) == [False, False]
 
 
+def test_a_model_of_a_framework_around_another_leaves_out_what_that_told():
+    reader = {"reader": lambda *_: None}
+    below = finished(parent_id=1, site=FRAMEWORK, usage=Usage(9, 3), **reader)
+    assert left_out(below, finished(span_id=1, site=FRAMEWORK, usage=Usage(9, 3), **reader)) == [False, True]
+    joined = finished(span_id=1, site=FRAMEWORK, usage=Usage(12, 4), provider_call=Span(), **reader)
+    assert left_out(below, joined) == [False, False]
+
+
 def test_spans_that_never_end_are_forgotten():
     repeats = Repeats()
     for number in range(5_000):

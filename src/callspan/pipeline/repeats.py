@@ -27,8 +27,9 @@ class Repeats:
     place that may repeat what another span tells (`Site.may_repeat`). Two plain calls of a provider are two answers,
     whatever their IDs say: some servers give every answer the same one.
 
-    A function of the user's that is a model call by its decorator returns, as a rule, what a model call below it got:
-    it leaves its usage out when one of the same kind below it, however deep, has told its own.
+    A function of the user's that is a model call by its decorator returns, as a rule, what a model call below it got,
+    and so does a framework's model around another one: they leave their usage out when one of the same kind below
+    them, however deep, has told its own.
     """
 
     def __init__(self, kept: int = KEPT) -> None:
@@ -43,7 +44,7 @@ class Repeats:
         facts = span.facts
         if facts is None:
             return
-        if span.kind in below and span.reader is None:
+        if span.kind in below and (span.reader is None or _may_repeat(span)):
             span.usage_below = True
         self._check_answer(span, facts)
         if facts.usage is not None and not span.usage_below:
