@@ -111,6 +111,14 @@ def test_numbers_that_are_none_leave_a_report_readable(tmp_path, capsys):
     assert main(["view", str(path), "--io"]) == 0
 
 
+def test_where_nothing_was_chosen_no_times_are_told(spans, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["report", str(spans), "--where", "false", "--processes", "1"]) == 0
+    assert capsys.readouterr().out == (
+        "0 traces · 0 spans · 0 failed roots · 0 tokens in, 0 out · 0 conversations · 0 users\n"
+    )
+
+
 def test_spans_that_were_delivered_twice_are_told_of(spans, capsys):
     assert main(["report", str(spans), str(spans), "--json", "--processes", "1"]) == 0
     out, err = capsys.readouterr()

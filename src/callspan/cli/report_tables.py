@@ -50,7 +50,7 @@ def _heading(totals: Tree) -> list[Piece]:
         (cost(totals["cost"]), ""),
         (figures.things(totals["conversations"], "conversation"), "dim"),
         (figures.things(totals["users"], "user"), "dim"),
-        (f"{str(totals['first'])[:19]} to {str(totals['last'])[:19]} UTC", "dim"),
+        (f"{totals['first'][:19]} to {totals['last'][:19]} UTC" if totals["first"] else "", "dim"),
     ]
     return [(text, style) for text, style in told if text]
 
