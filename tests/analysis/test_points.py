@@ -42,6 +42,15 @@ def test_a_framework_s_call_with_the_provider_s_below_is_the_same_call():
     assert [point.span_id[-1] for point in recorded(spans).points] == ["2"]
 
 
+def test_a_call_that_was_delivered_twice_is_one_point_and_the_last_is_it():
+    call, other = chat("q", "a", 1), chat("q", "other", 2)
+    found = recorded([call, other, chat("q", "b", 1), verdict(call, 3, score=0.0)]).points
+    assert [(point.span_id[-1], point.response, point.is_bad) for point in found] == [
+        ("1", "b", True),
+        ("2", "other", False),
+    ]
+
+
 def test_verdicts_before_and_after_their_span_and_on_the_root():
     root = record(1, kind="chain")
     call = chat("q", "a", 2, parent_id=root.span_id)

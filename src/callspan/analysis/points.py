@@ -78,9 +78,11 @@ class Recorded:
 def recorded(records: Iterable[SpanRecord], *, kind: str = "llm") -> Recorded:
     """Read points out of records, in one pass: every span of one kind that has a question.
 
-    A framework's call of a model that has the provider's own call below it is left out, since that is the same call.
+    A framework's call of a model that has the provider's own call below it is left out, since that is the same call. Of
+    spans with the same IDs, which were delivered twice, the last one counts.
     """
     found = Recorded()
+    points: dict[tuple[str, str], Point] = {}
     given: list[GivenFeedback] = []
     spans: list[Candidate] = []
     for record in records:
@@ -89,11 +91,12 @@ def recorded(records: Iterable[SpanRecord], *, kind: str = "llm") -> Recorded:
             continue
         spans.append(Candidate.of_record(record))
         if record.kind == kind and not record.usage_below and question_of(record):
-            found.points.append(_point(record))
+            points[record.trace_id, record.span_id] = _point(record)
         for embedding in record.embeddings or ():
             if embedding.get("text") and embedding.get("vector"):
                 known = found.vectors.setdefault(record.model or UNKNOWN_MODEL, {})
                 known[embedding["text"][:_EMBEDDED]] = embedding["vector"]
+    found.points += points.values()
     if given:
         said_of = Said(join_candidates(given, spans), spans)
         for point in found.points:
