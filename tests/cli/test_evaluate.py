@@ -189,6 +189,7 @@ def test_the_likeness_of_vectors_that_are_made_once(spans, tmp_path, monkeypatch
         (["--with", "matches:x", "--by", "shoes"], "--by shoes: there is no such column; use model, prompt, user"),
         (["--with", "matches:x", "--max-cost", "1"], "--max-cost needs --input-price and --output-price"),
         (["--with", "schema:none.json"], "none.json: No such file"),
+        (["--with", "matches:("], "--with matches:(: that is no regular expression: missing ), unterminated"),
     ],
 )
 def test_what_cannot_be_meant(spans, capsys, arguments, problem):

@@ -31,6 +31,17 @@ def test_list(folder, capsys):
     assert chat.endswith("question")
 
 
+def test_one_that_is_broken_keeps_nobody_from_the_others(folder, capsys):
+    (folder / "broken.md").write_text("Name {")
+    assert ask("show", "naming", "--dir", folder) == 0
+    assert ask("list", "--dir", folder) == 1
+    told = capsys.readouterr()
+    assert [line.split()[0] for line in told.out.splitlines()[-2:]] == ["chat", "naming"]
+    assert told.err.startswith(f"callspan prompts: {folder / 'broken.md'}: ")
+    assert ask("show", "broken", "--dir", folder) == 1
+    assert capsys.readouterr().err == told.err
+
+
 def test_show(folder, capsys):
     assert ask("show", "naming", "--dir", folder) == 0
     assert capsys.readouterr().out.splitlines() == [
@@ -65,6 +76,8 @@ def test_diff_with_what_was_recorded(folder, tmp_path, capsys):
     assert ask("diff", "naming", spans, "--version", "v2", "--dir", folder) == 0
     assert ask("diff", "naming", spans, "--dir", folder) == 1
     assert "choose one version with --version; there are: v1, v2" in capsys.readouterr().err
+    assert ask("diff", "chat", spans, "--dir", folder) == 1
+    assert capsys.readouterr().err == f"callspan prompts: prompt 'chat' in {spans}: no call was made with it\n"
 
 
 def test_what_is_not_there_is_explained(folder, tmp_path, capsys):

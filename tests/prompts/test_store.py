@@ -159,6 +159,23 @@ def test_names_that_are_not_there_or_twice(folder):
         PromptStore(folder / "none")
 
 
+def test_what_is_wrong_with_one_is_no_fault_of_the_others(folder):
+    (folder / "half.md").write_text("Name {")
+    (folder / "other.txt").write_text("---\nname: support/answer\n---\nHi")
+    store = PromptStore(folder)
+
+    assert store.get("naming").name == "naming"
+    with pytest.raises(PromptError, match=r"half\.md: "):
+        store.get("half")
+    with pytest.raises(PromptError, match="are both called 'support/answer'"):
+        store.get("support/answer")
+    with pytest.raises(PromptError, match=r"no prompt 'zzz' in .*; there are naming; .*half\.md: "):
+        store.get("zzz")
+    found, errors = store.read_all()
+    assert [prompt.name for prompt in found] == ["naming"]
+    assert len(errors) == 2
+
+
 def test_a_file_that_is_no_text(tmp_path):
     (tmp_path / "bad.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(PromptError, match=r"bad\.txt cannot be read"):

@@ -85,7 +85,7 @@ class Making:
         if name in _MEASURES:
             return self._measure(name)
         if kind == "matches" and rest:
-            return Matches(rest)
+            return Matches(_pattern(name, rest))
         if kind == "schema" and rest:
             _need(name, "jsonschema")
             return MatchesSchema(_json_in(Path(rest)))
@@ -160,6 +160,14 @@ def golden_in(path: Path) -> Golden:
     if not isinstance(found, dict):
         raise CallspanError(f"{path} holds no JSON object of answers by question, span ID or trace ID")
     return Golden(found)
+
+
+def _pattern(name: str, pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise CallspanError(f"--with {name}: that is no regular expression: {error}") from None
+    return pattern
 
 
 def _need(name: str, package: str) -> None:

@@ -46,8 +46,11 @@ def run(arguments: argparse.Namespace) -> int:
     terminal = Terminal(sys.stdout, color=arguments.color)
     store = PromptStore(arguments.dir)
     if arguments.action == "list":
-        _list([*store], terminal)
-        return 0
+        prompts, errors = store.read_all()
+        _list(prompts, terminal)
+        for error in errors:
+            sys.stderr.write(f"callspan prompts: {error}\n")
+        return 1 if errors else 0
     prompt = store.get(arguments.name)
     if arguments.action == "show":
         _show(prompt, terminal)
@@ -93,10 +96,9 @@ def _other(arguments: argparse.Namespace) -> tuple[str, str]:
         return prompt.text, f"{other}: {prompt.name} {prompt.version}"
     found = _recorded(arguments)
     if len(found) != 1:
-        versions = ", ".join(sorted(found)) or "none"
-        raise CallspanError(
-            f"prompt {arguments.name!r} in {other}: choose one version with --version; there are: {versions}"
-        )
+        versions = ", ".join(sorted(found))
+        told = f"choose one version with --version; there are: {versions}" if found else "no call was made with it"
+        raise CallspanError(f"prompt {arguments.name!r} in {other}: {told}")
     ((version, text),) = found.items()
     return text, f"{other}: {arguments.name} {version}"
 

@@ -119,12 +119,18 @@ class PromptStore:
         self._known: dict[Path, tuple[int, int, StoredPrompt]] = {}
 
     def get(self, name: str) -> StoredPrompt:
-        """Return a template; raises `PromptError` naming the ones that are there when there is none of that name."""
-        found = {prompt.name: prompt for prompt in self}
+        """Return a template, whatever is wrong with others.
+
+        Raises `PromptError` for one that cannot be used, and, naming the ones that are there, for one that is not.
+        """
+        found, wrong = self._look()
+        if name in wrong:
+            raise wrong[name]
         if name not in found:
             near = get_close_matches(name, found, n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(found) or 'none'}"
-            raise PromptError(f"no prompt {name!r} in {self.folder}{hint}")
+            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(found)) or 'none'}"
+            unread = "".join(f"; {error}" for error in wrong.values())
+            raise PromptError(f"no prompt {name!r} in {self.folder}{hint}{unread}")
         return found[name]
 
     def names(self) -> list[str]:
@@ -133,17 +139,34 @@ class PromptStore:
 
     def __iter__(self) -> Iterator[StoredPrompt]:
         """Yield all templates by name; raises `PromptError` where two have the same, or one cannot be read."""
-        files = sorted(path for path in self.folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
-        prompts: dict[str, StoredPrompt] = {}
-        for path in files:
-            prompt = self._read(path)
-            if prompt.name in prompts:
-                other = prompts[prompt.name].file.path
-                raise PromptError(f"{path} and {other} are both called {prompt.name!r}; name one of them in its facts")
-            prompts[prompt.name] = prompt
-        yield from (prompts[name] for name in sorted(prompts))
+        found, errors = self.read_all()
+        for error in errors:
+            raise error
+        yield from found
 
-    def _read(self, path: Path) -> StoredPrompt:
+    def read_all(self) -> tuple[list[StoredPrompt], list[PromptError]]:
+        """Return the templates that can be used, by name, and what is wrong with the others."""
+        found, wrong = self._look()
+        return [found[name] for name in sorted(found)], [*wrong.values()]
+
+    def _look(self) -> tuple[dict[str, StoredPrompt], dict[str, PromptError]]:
+        """Read all files; return templates, and what is wrong, by their names."""
+        found: dict[str, StoredPrompt] = {}
+        wrong: dict[str, PromptError] = {}
+        for path in sorted(path for path in self.folder.rglob("*") if path.suffix in SUFFIXES and path.is_file()):
+            name = path.relative_to(self.folder).with_suffix("").as_posix()
+            try:
+                prompt = self._read(path, name)
+            except PromptError as error:
+                wrong.setdefault(name, error)
+                continue
+            other = found.setdefault(prompt.name, prompt).file.path
+            if other != path:
+                told = f"{path} and {other} are both called {prompt.name!r}; name one of them in its facts"
+                wrong.setdefault(prompt.name, PromptError(told))
+        return {name: prompt for name, prompt in found.items() if name not in wrong}, wrong
+
+    def _read(self, path: Path, name: str) -> StoredPrompt:
         try:
             told = path.stat()
             known = self._known.get(path)
@@ -152,7 +175,6 @@ class PromptStore:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise PromptError(f"{path} cannot be read: {error}") from None
-        name = path.relative_to(self.folder).with_suffix("").as_posix()
         prompt = StoredPrompt(parse(path, text), name)
         self._known[path] = (told.st_mtime_ns, told.st_size, prompt)
         return prompt
