@@ -160,6 +160,18 @@ def test_other_settings_replace_the_pipeline_and_the_old_one_drains():
     assert list(conserved()) == ["new"]
 
 
+def test_a_span_that_is_open_while_the_settings_change_goes_where_the_new_ones_say():
+    first, second, third = (Keeping(name, local=False) for name in ("first", "second", "third"))
+    callspan.configure(exporters=[first])
+    with callspan.span("program"):
+        callspan.configure(exporters=[second])
+        with callspan.span("part"):
+            callspan.configure(exporters=[third])
+    assert callspan.flush().ok
+    assert [[span.name for span in kept.spans] for kept in (first, second, third)] == [[], [], ["part", "program"]]
+    assert conserved()["third"]["ended"] == 2
+
+
 def test_roots_deliver_before_they_return_where_that_is_wanted():
     memory = MemoryExporter()
     callspan.configure(exporters=[memory], flush_on="root")

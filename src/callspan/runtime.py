@@ -62,9 +62,11 @@ class Runtime:
             if wanted.is_same_as(self._settings):
                 return
             pipeline, recorder = self._build(wanted)
-            old = self.pipeline
+            old, before = self.pipeline, self._recorder
             pipeline.hold()  # it may share an exporter with the old one, which comes first
             self.pipeline, self._recorder, self._settings = pipeline, recorder, wanted
+            if before is not None:
+                before.sink = self._take  # the old pipeline closes: what is open now would come too late for it
             openers.turn_on(recorder)
             switch.carries_conversation, switch.deliver = wanted.propagate_conversation, self.deliver
             self._sigterm.turn(is_on=wanted.flush_on_sigterm)
@@ -107,6 +109,12 @@ class Runtime:
             path = getattr(exporters[0], "path", None)
             say_once(f"callspan: writing spans to {path}; look at them with: callspan view {_shown(path)}")
         return pipeline, recorder
+
+    def _take(self, span: Span) -> None:
+        """Take a span that was opened before the last `configure()` and ends after it."""
+        recorder = self._recorder
+        if recorder is not None:
+            recorder.sink(span)
 
     def flush(self, timeout_s: float) -> FlushResult:
         """Wait until everything that ended is delivered, at most `timeout_s`."""
