@@ -56,6 +56,35 @@ def test_after_the_block_it_is_off_again():
     assert switch.recorder is None
 
 
+def test_tested_code_may_configure_callspan_itself():
+    memory = MemoryExporter()
+    with capture() as spans:
+        callspan.configure(exporters=[memory])
+        plan("rain")
+        with capture() as inner:
+            callspan.configure(service_name="shop", exporters=[memory])
+            look_up("rain")
+        look_up("sun")
+    assert [span.name for span in spans] == ["look_up", "look_up", "plan", "look_up"]
+    assert [span.name for span in inner] == ["look_up"]
+    look_up("afterwards")
+    assert callspan.flush().ok
+    assert [span.input for span in memory.spans] == [{"word": "afterwards"}]
+    callspan.shutdown()
+
+
+def test_tested_code_may_shut_callspan_down():
+    memory = MemoryExporter()
+    callspan.configure(exporters=[memory])
+    with capture() as spans:
+        callspan.shutdown()
+        look_up("rain")
+    look_up("afterwards")
+    assert [span.name for span in spans] == ["look_up"]
+    assert memory.spans == []
+    assert switch.recorder is None
+
+
 def test_captures_nest():
     with capture() as outer:
         look_up("a")

@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from callspan.capture import openers
-from callspan.capture.switch import switch
 from callspan.errors import ConfigurationError
 from callspan.guard import guard
 from callspan.model.record import SpanRecord
@@ -75,6 +74,8 @@ def capture(
 ) -> Iterator[CapturedSpans]:
     """Record into a list while the block runs, instead of where `configure()` sends spans; blocks nest.
 
+    Where the tested code calls `configure()` or `shutdown()` itself, that counts from the end of the block on.
+
     A span is in the list as soon as it has ended, redacted as an exporter would see it; `redact` and `capture_content`
     are those of `configure()`. With `deterministic`, IDs are the same in every run, turns are numbered from 1 anew, and
     each reading of the clock is one millisecond later.
@@ -94,18 +95,11 @@ def capture(
         except Exception as error:  # noqa: BLE001 - as in the worker: never the caller's
             guard.note("capturing a span", error)
 
-    before = switch.recorder
     if deterministic:
         steps.forget()
     recorder = Recorder(keep, clock=_tick_clock(), id_source=IdSource(seed=0)) if deterministic else Recorder(keep)
-    openers.turn_on(recorder)
-    try:
+    with openers.captured_by(recorder):
         yield spans
-    finally:
-        if before is None:
-            openers.turn_off()
-        else:
-            openers.turn_on(before)
 
 
 @contextmanager

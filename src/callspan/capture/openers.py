@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
 from callspan.capture import scopes, spans  # noqa: F401 - or a signal handler finds them half loaded at their first use
 from callspan.capture.call import Call, MeasuredCall, UnsampledCall
@@ -125,16 +126,42 @@ def _measured(opened: Opened, given: Any) -> Call:
     return call
 
 
+_captures: Final[list[Recorder]] = []
+_configured: Final[list[Recorder]] = []  # one at most
+
+
 def turn_on(recorder: Recorder) -> None:
-    """Send the calls of everything that is watched to this recorder."""
-    switch.recorder = recorder
-    switch.open_block = block_opener(recorder)
-    switch.open_call = opener(recorder)
+    """Send the calls of everything that is watched to this recorder; while a test captures them, afterwards."""
+    _configured[:] = [recorder]
+    _apply()
 
 
 def turn_off() -> None:
-    """Record nothing from here on."""
-    switch.open_call = switch.open_block = switch.recorder = None
+    """Record nothing from here on, unless a test captures it."""
+    _configured.clear()
+    _apply()
+
+
+@contextmanager
+def captured_by(recorder: Recorder) -> Iterator[None]:
+    """Send all calls of the block to this recorder, whatever is configured meanwhile; blocks nest."""
+    _captures.append(recorder)
+    _apply()
+    try:
+        yield
+    finally:
+        _captures.remove(recorder)
+        _apply()
+
+
+def _apply() -> None:
+    wanted = (_captures or _configured)[-1:]
+    if not wanted:
+        switch.open_call = switch.open_block = switch.recorder = None
+        return
+    switch.recorder = wanted[0]
+    switch.open_block = block_opener(wanted[0])
+    switch.open_call = opener(wanted[0])
 
 
 def _select_input(recorder: Recorder, span: Span, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

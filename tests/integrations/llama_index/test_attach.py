@@ -121,16 +121,11 @@ def test_suppressed(spans):
 
 def test_below_an_unsampled_root(monkeypatch):
     from callspan.capture import openers
-    from callspan.capture.switch import switch
     from callspan.recording.recorder import Recorder
 
     ended = []
-    before = switch.recorder
-    openers.turn_on(Recorder(ended.append, bound=0))
-    try:
+    with openers.captured_by(Recorder(ended.append, bound=0)):
         index().as_query_engine(llm=model(), streaming=True).query("What?").get_response()
-    finally:
-        openers.turn_off() if before is None else openers.turn_on(before)
     assert ended == []
 
 

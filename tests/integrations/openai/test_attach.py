@@ -17,12 +17,12 @@ import wrapt
 from openai._base_client import AsyncAPIClient, SyncAPIClient
 
 import callspan
+from callspan.capture import openers
 from callspan.capture.switch import switch
 from callspan.guard import guard
 from callspan.integrations.openai import attach
 from callspan.recording import otel
 from callspan.recording.recorder import Recorder
-from callspan.testing import capture
 from openai_mock import HELLO, Answer, Lines, async_client, chunk, client, completion, http, text_chunks
 
 KINDS = (SyncAPIClient, AsyncAPIClient)
@@ -239,10 +239,7 @@ def test_an_unsampled_root_is_current_during_the_request_and_nothing_else():
         seen.append(otel.get_context().get(otel.SPAN_KEY))
         return completion()
 
-    with capture():  # it restores what was on
-        from callspan.capture import openers
-
-        openers.turn_on(Recorder(kept.append, bound=0))
+    with openers.captured_by(Recorder(kept.append, bound=0)):
         chat(client(answer))
         stream = chat(client(Lines(text_chunks("a"))), stream=True)
         assert "close" not in vars(stream)
@@ -451,11 +448,8 @@ def test_a_client_that_cannot_be_looked_at(spans):
 
 
 def test_a_span_is_freed_without_the_collector(watched):
-    from callspan.capture import openers
-
     kept = []
-    with capture():
-        openers.turn_on(Recorder(lambda span: kept.append(weakref.ref(span))))
+    with openers.captured_by(Recorder(lambda span: kept.append(weakref.ref(span)))):
         gc.disable()
         try:
             chat(client(completion()))
