@@ -660,6 +660,23 @@ def test_a_proxy_that_refuses_to_connect(make, monkeypatch):
         assert make("https://receiver.test").post(b"") == Answer("retry", "refused by the proxy")
 
 
+@pytest.mark.parametrize(
+    "url", ["socks5://me:p4ss@127.0.0.1:1080", "socks4://127.0.0.1:1080", "http://[::1", "ftp://a"]
+)
+def test_a_proxy_that_cannot_be_used_is_said_and_waited_for(make, monkeypatch, url, said):
+    monkeypatch.setitem(sys.modules, "socksio", None)  # as where it is not installed
+    monkeypatch.setenv("ALL_PROXY", url)
+    with Receiver() as receiver:
+        transport = make(receiver.url)
+        assert transport.post(b"1") == transport.post(b"2") == Answer("retry", "the proxy cannot be used")
+        (line,) = said()
+        assert "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY" in line
+        assert "httpx[socks]" in line
+        assert "p4ss" not in line
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        assert make(receiver.url).post(b"3") == TAKEN
+
+
 # -- processes ---------------------------------------------------------------------------------------------------------
 
 

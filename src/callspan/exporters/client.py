@@ -18,7 +18,7 @@ import httpx
 
 from callspan.exporters.addresses import Address
 from callspan.exporters.network import Attempt, BoundedBackend
-from callspan.exporters.outcomes import Answer, of_error, of_response
+from callspan.exporters.outcomes import UNUSABLE_PROXY, Answer, of_error, of_response
 from callspan.exporters.tls import Tls
 
 _KEEPALIVE_S: Final = 30.0
@@ -38,36 +38,36 @@ class Client:
         self._timeout_s = timeout_s
         self._timeouts = {"connect": connect_timeout_s, "read": timeout_s, "write": timeout_s, "pool": timeout_s}
         self._attempt = Attempt()
-        self._transport = httpx.HTTPTransport(
-            verify=tls.context() if address.is_encrypted else _no_trust(),
-            limits=httpx.Limits(keepalive_expiry=_KEEPALIVE_S),
-            proxy=_proxy_for(address),
-        )
-        bound(self._transport, self._attempt)
+        self._transport = _transport(address, tls.context() if address.is_encrypted else _no_trust())
+        if self._transport is not None:
+            bound(self._transport, self._attempt)
 
     def post(self, content: bytes) -> Answer:
         """Send one request; once more, on a new connection, when the one at hand turns out to be closed."""
         self._attempt.begin(self._timeout_s)
+        if self._transport is None:
+            return Answer("retry", UNUSABLE_PROXY)
         try:
-            return self._exchange(content)
+            return self._exchange(self._transport, content)
         except httpx.TransportError as error:
             if self._attempt.has_connected or not isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
                 return of_error(error)
         # The receiver had closed the connection while it was idle, which says nothing of how it is now.
         try:
-            return self._exchange(content)
+            return self._exchange(self._transport, content)
         except httpx.TransportError as error:
             return of_error(error)
 
-    def _exchange(self, content: bytes) -> Answer:
+    def _exchange(self, transport: httpx.HTTPTransport, content: bytes) -> Answer:
         timeouts = {"timeout": self._timeouts}
         request = httpx.Request("POST", self._url, headers=self._headers, content=content, extensions=timeouts)
-        with closing(self._transport.handle_request(request)) as response:
+        with closing(transport.handle_request(request)) as response:
             return of_response(response)
 
     def close(self) -> None:
         """Close the connections."""
-        self._transport.close()
+        if self._transport is not None:
+            self._transport.close()
 
 
 def bound(transport: httpx.HTTPTransport, attempt: Attempt) -> None:
@@ -76,6 +76,15 @@ def bound(transport: httpx.HTTPTransport, attempt: Attempt) -> None:
     backend = getattr(pool, "_network_backend", None)
     if backend is not None:
         pool._network_backend = BoundedBackend(backend, attempt)  # noqa: SLF001
+
+
+def _transport(address: Address, context: ssl.SSLContext) -> httpx.HTTPTransport | None:
+    """Return the part of httpx that sends; None where the proxy to use is none, or needs what is not installed."""
+    try:
+        proxy = _proxy_for(address)
+        return httpx.HTTPTransport(verify=context, limits=httpx.Limits(keepalive_expiry=_KEEPALIVE_S), proxy=proxy)
+    except (ImportError, ValueError, httpx.InvalidURL):
+        return None
 
 
 def _no_trust() -> ssl.SSLContext:

@@ -21,6 +21,8 @@ _NO_ENCODING: Final = ("", "identity")
 _ENCODINGS: Final = ("gzip", "x-gzip", "deflate")
 _ANY_ZLIB: Final = zlib.MAX_WBITS + 32  # tells gzip from deflate by itself
 
+UNUSABLE_PROXY: Final = "the proxy cannot be used"
+
 Verdict = Literal["taken", "retry", "rejected", "too large"]
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from callspan.exporters.addresses import Address
 from callspan.exporters.headers import credential_in
 from callspan.exporters.hints import Hints
-from callspan.exporters.outcomes import Answer
+from callspan.exporters.outcomes import UNUSABLE_PROXY, Answer
 from callspan.exporters.tls import Tls
 from callspan.forks import forks
 from callspan.version import VERSION
@@ -34,6 +34,10 @@ _HINTS: Final = (  # by how reasons begin
     ("HTTP 404", "check the path"),
     ("HTTP 415", "choose another protocol or format"),
     ("TLS:", "check certificate_file= and the client certificate"),
+    (
+        UNUSABLE_PROXY,
+        "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY has to name an http:// or https:// one; socks5:// needs httpx[socks]",
+    ),
 )
 
 Compression = Literal["gzip"]
@@ -78,7 +82,7 @@ class Transport:
         """Send one request and say what became of it. Raises what httpx says of an address that cannot be one."""
         content = body if self._compression is None else gzip.compress(body, _GZIP_LEVEL, mtime=0)
         answer = self._own_client().post(content)
-        if answer.verdict == "rejected":
+        if answer.verdict == "rejected" or answer.reason == UNUSABLE_PROXY:
             self._warn(str(answer.reason))
         return answer
 
