@@ -71,6 +71,80 @@ def test_the_trace_goes_on_in_every_piece_and_nowhere_else():
     assert len(spans) == 8
 
 
+def span_over_pieces(environ, start_response):
+    """Keep one span open from piece to piece, as a generator that streams an answer does."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    with callspan.span("answer"):
+        work()
+        yield b"0"
+        work()
+        yield b"1"
+    work()
+    yield b"2"
+
+
+def test_a_span_over_several_pieces_stays_in_its_request():
+    with capture() as spans:
+        before = get_context()
+        for headers in ({"traceparent": HEADER, "baggage": CARRIED}, {}, {"x_chat": "other"}):
+            app = WSGIMiddleware(span_over_pieces, conversation=True, conversation_header="x-chat")
+            response = app(environ(**headers), start_response)
+            pieces = iter(response)
+            for _ in range(3):
+                next(pieces)
+                if headers:
+                    assert get_context() is before
+            assert list(pieces) == []
+            assert get_context() is before
+    assert [(span.name, span.conversation_id) for span in spans] == [
+        *[("work", "c"), ("work", "c"), ("answer", "c"), ("work", "c")],
+        *[("work", None), ("work", None), ("answer", None), ("work", None)],
+        *[("work", "other"), ("work", "other"), ("answer", "other"), ("work", "other")],
+    ]
+    answers = [span for span in spans if span.name == "answer"]
+    assert [answer.parent_id for answer in answers] == [PARENT, None, None]
+    parents = [span.parent_id for span in spans if span.name == "work"]
+    below = [answer.span_id for answer in answers]
+    assert parents == [below[0], below[0], PARENT, below[1], below[1], None, below[2], below[2], None]
+
+
+def test_a_span_of_the_whole_request_that_ends_when_the_response_is_closed():
+    opened = []
+
+    class Closing(list):
+        close = staticmethod(lambda: opened[-1].__exit__(None, None, None))
+
+    def hooked(environ, start_response):
+        opened.append(callspan.span("request"))
+        opened[-1].__enter__()
+        start_response("200 OK", [])
+        response = Closing([b"a"])
+        return Wrapped(response)
+
+    class Wrapped:
+        def __init__(self, response):
+            self.response = response
+
+        def __iter__(self):
+            work()
+            return iter(self.response)
+
+        def close(self):
+            self.response.close()
+
+    with capture() as spans:
+        before = get_context()
+        response = WSGIMiddleware(hooked)(environ(traceparent=HEADER), start_response)
+        assert get_context() is before
+        assert list(response) == [b"a"]
+        response.close()
+        assert get_context() is before
+    assert [(span.name, span.parent_id) for span in spans] == [
+        ("work", spans.one("request").span_id),
+        ("request", PARENT),
+    ]
+
+
 def test_a_client_that_goes_away():
     with capture() as spans:
         response = WSGIMiddleware(streaming)(environ(traceparent=HEADER), start_response)

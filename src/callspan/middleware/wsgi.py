@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from callspan.capture.propagation import take_over
 from callspan.capture.scopes import ScopeBlock
 from callspan.middleware.settings import header_name
 from callspan.recording.carriers import pairs_of_environ
 
+T = TypeVar("T")
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -35,35 +36,63 @@ class WSGIMiddleware:
         block = take_over(headers, self._conversation, self._header)
         if block is None:
             return self.app(environ, start_response)
-        with block:
-            response = self.app(environ, start_response)
+        inside = _Inside(block)
+        response = inside.run(self.app, environ, start_response)
         if isinstance(response, list | tuple) or type(response) is environ.get("wsgi.file_wrapper"):
             return response  # no code runs in there, and servers treat these in ways of their own
-        return _Streamed(response, block)
+        return _Streamed(response, inside)
+
+
+class _Inside:
+    """Where the code of one request runs: each piece of it goes on in the context in which the last one ended.
+
+    A block around each piece would not do: spans that are open from one piece to the next, such as those of a generator
+    that streams an answer, would be current between the pieces, and so in the next request that the thread serves.
+    """
+
+    __slots__ = ("_context", "_get_context", "_set_context")
+
+    def __init__(self, block: ScopeBlock) -> None:
+        from callspan.recording import otel  # noqa: PLC0415 - loaded, since the switch is on
+
+        self._get_context, self._set_context = otel.get_context, otel.set_context
+        with block:
+            self._context = otel.get_context()
+
+    def run(self, step: Callable[..., T], *args: Any) -> T:
+        """Call `step`, and leave the thread as it was."""
+        outer = self._get_context()
+        self._set_context(self._context)
+        try:
+            return step(*args)
+        finally:
+            self._context = self._get_context()
+            self._set_context(outer)
 
 
 class _Streamed:
-    """A response each piece of which is made inside the block, and that is closed there."""
+    """A response each piece of which is made inside, and that is closed there."""
 
-    __slots__ = ("_block", "_iterator", "_response")
+    __slots__ = ("_inside", "_iterator", "_response")
 
-    def __init__(self, response: Iterable[bytes], block: ScopeBlock) -> None:
+    def __init__(self, response: Iterable[bytes], inside: _Inside) -> None:
         self._response = response
-        self._block = block
+        self._inside = inside
         self._iterator: Iterator[bytes] | None = None
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        with self._block:
-            if self._iterator is None:
-                self._iterator = iter(self._response)
-            return next(self._iterator)
+        return self._inside.run(self._piece)
+
+    def _piece(self) -> bytes:
+        if self._iterator is None:
+            self._iterator = iter(self._response)
+        return next(self._iterator)
 
     def close(self) -> None:
         """Close the response, as servers do when it was sent or the client went away."""
         close = getattr(self._response, "close", None)
         if close is not None:
-            with self._block:
-                close()
+            self._inside.run(close)
