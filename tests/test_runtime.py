@@ -468,6 +468,29 @@ def test_a_wrong_name_in_the_environment_is_warned_of_and_not_repeated(monkeypat
     assert "hush" not in message
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("CALLSPAN_EXPORTERS", "hush", "no exporter has that name"),
+        ("CALLSPAN_EXPORTERS", "http", "CALLSPAN_HTTP_URL"),
+        ("CALLSPAN_EXPORTERS", "file,otel", "install opentelemetry-sdk"),
+    ],
+)
+def test_an_exporter_of_the_environment_that_cannot_be_made_stops_no_application(
+    monkeypatch, caplog, name, value, told
+):
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk", None)  # as where it is not installed
+    monkeypatch.setenv(name, value)
+    callspan.configure(service_name="shop")
+    assert double(2) == 4
+    assert switch.recorder is None
+    (message,) = caplog.messages
+    assert message.startswith("callspan stays off: ")
+    assert told in message
+    with pytest.raises(ConfigurationError):
+        callspan.configure(exporters=["http"])
+
+
 def test_content_can_be_switched_off(tmp_path):
     path = tmp_path / "spans.jsonl"
 

@@ -282,7 +282,17 @@ def configure(
     """
     given = {**locals()}
     spool = spool_settings.read(*(given.pop(f"spool_{name}") for name in ("dir", "sync", "max_bytes", "max_age_s")))
-    runtime.configure(settings.read(**given, spool=spool))
+    _run(settings.read(**given, spool=spool), are_exporters_given=exporters is not None)
+
+
+def _run(wanted: settings.Settings, *, are_exporters_given: bool) -> None:
+    """Run with these settings; what only the environment says, or the place it runs in, stops no application."""
+    try:
+        runtime.configure(wanted)
+    except ConfigurationError as error:
+        if are_exporters_given:
+            raise
+        guard.warn("CALLSPAN_EXPORTERS", f"callspan stays off: {error}")
 
 
 def flush(timeout_s: float = 5.0) -> FlushResult:
@@ -302,7 +312,4 @@ def stats() -> dict[str, Stats]:
 
 def configure_from_environment() -> None:
     """Configure from the environment alone; what is wrong there is warned of and never raised."""
-    try:
-        configure()
-    except ConfigurationError as error:
-        guard.warn("CALLSPAN_EXPORTERS", f"callspan stays off: {error}")
+    configure()
