@@ -45,6 +45,17 @@ def test_headers_of_any_kind_that_can_be_assigned_to(make):
     assert headers["traceparent"].startswith("00-")
 
 
+def test_headers_that_came_along_are_replaced_however_they_are_spelled():
+    incoming = {"Traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "Tracestate": "a=1"}
+    with capture(), callspan.extract(incoming), callspan.span("forward") as span:
+        outgoing = dict(incoming)
+        callspan.inject(outgoing)
+    assert outgoing == {
+        "Traceparent": f"00-0af7651916cd43dd8448eb211c80319c-{span.span_id:016x}-01",
+        "Tracestate": "a=1",
+    }
+
+
 def test_a_span_of_another_tracer_is_written_with_its_state():
     state = trace.TraceState([("vendor", "1")])
     foreign = trace.NonRecordingSpan(trace.SpanContext(TRACE, PARENT, False, trace.TraceFlags(1), state))

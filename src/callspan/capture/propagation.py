@@ -47,16 +47,22 @@ def _inject(headers: Any, is_wanted: bool) -> None:  # noqa: FBT001
     if any(context.get(key) for key in otel.SUPPRESS_KEYS):
         return
     for name, value in otel.write_parent(context).items():
-        headers[name] = value
+        headers[_spelled(name, headers)] = value
     scope: Any = context.get(otel.SCOPE_KEY)
     if not is_wanted or scope is None:
         return
     carried = Carried(scope.conversation_id, scope.step, scope.user_id)
-    name = "Baggage" if "Baggage" in headers else "baggage"
+    name = _spelled("baggage", headers)
     before = headers[name] if name in headers else ""  # noqa: SIM401 - not everything that is assigned to has `get`
     after = write_baggage(carried, before)
     if after != before:
         headers[name] = after
+
+
+def _spelled(name: str, headers: Any) -> str:
+    """Return the name as it may stand there already: dictionaries tell capitals apart, and receivers do not."""
+    capital = name.title()
+    return capital if hasattr(type(headers), "__contains__") and capital in headers else name
 
 
 def extract(headers: Headers, *, conversation: bool | None = None) -> ScopeBlock:
