@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 OPENAI = ("openai chat", "openai embeddings", "openai embeddings, vectors off", "openai stream")
 GATED = (
-    "chat of 2,777",
+    "chat of 2,437",
     "documents of 22,703",
     "a program of 4,455",
     "JSON in a text of 4,788",

@@ -11,6 +11,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from operator import attrgetter
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -91,7 +92,12 @@ class AtOnce:
         file = os.fsencode(str(self._file).encode("utf-8", "replace"))  # as the table has it
         made = self._maker.made()
         self._index.append((file, self._places[0], self._stream.tell(), len(self._places)))
-        send(self._stream, (self._places, self._facts, made.contents, made.digests))
+        try:
+            send(self._stream, (self._places, self._facts, made.contents, made.digests))
+        except OSError:
+            with suppress(OSError):  # else what did not fit is tried again, and complained of, when the program ends
+                self._stream.close()
+            raise
         self._redacted += made.redacted
         self._refused.update(made.refused)
         self._places, self._facts = [], []

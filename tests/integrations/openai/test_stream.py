@@ -304,6 +304,10 @@ async def test_an_async_helper_that_is_left_half_way_ends_with_its_block(spans):
 def test_a_stream_that_is_open_when_the_process_ends(tmp_path):
     run(
         """
+        import atexit, os
+
+        atexit.register(os._exit, 0)  # runs last: to take open streams of the client apart crashes Python 3.13.0
+
         import callspan
         from callspan.exporters import FileExporter
         from openai_mock import HELLO, Lines, client, text_chunks
@@ -319,7 +323,6 @@ def test_a_stream_that_is_open_when_the_process_ends(tmp_path):
                 next(stream)
         """,
         tmp_path,
-        complains=True,  # the client does, of a stream that is left open
     )
     half, whole = sorted(load(tmp_path / "spans.jsonl"), key=lambda span: span.name)
     assert (half.name, half.outcome, half.chunk_count) == ("chat half", "incomplete", 2)
