@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -461,6 +462,27 @@ def test_a_file_that_vanishes_is_counted_and_passed_over(tmp_path):
     assert told["dropped"].keys() <= {"spool damaged"}
     assert told["delivered"] + sum(told["dropped"].values()) == 4000
     assert names(exporter)[-100:] == numbers(4000, 3900)
+
+
+def test_a_folder_that_is_deleted_meanwhile_is_made_again(tmp_path):
+    exporter = Down()
+    to = pipeline(tmp_path, exporter)
+    offer(to, 4000, input="x" * 2000)
+    wait_until(lambda: to.stats()["wire"]["spooled"] == 4000)
+    shutil.rmtree(tmp_path / "spool")
+    offer(to, 10, start=4000)
+    wait_until(lambda: to.stats()["wire"]["spooled"] == 10)
+    assert len(list((tmp_path / "spool").rglob("*.spool"))) == 1
+    told = counts(to)["wire"]
+    lost = told["dropped"]["spool damaged"]  # what was not in memory, too
+    assert 4000 - 2048 <= lost < 4000
+    assert told["buffered"] == 4000 - lost
+    exporter.comes_back()
+    to.flush(20)
+    assert counts(to)["wire"]["delivered"] == 4010 - lost
+    assert len(set(names(exporter))) == 4010 - lost
+    assert set(numbers(4010, 4000)) <= set(names(exporter))
+    wait_until(lambda: not to.lanes.spool._adopted)
 
 
 def test_a_lock_that_was_closed_by_others_is_taken_again(tmp_path):

@@ -92,6 +92,8 @@ class Spool:
         """Return our folder, made if need be; None when the spool is closed."""
         if self._is_closed:
             return None
+        if self._own is not None and not self._own.path.is_dir():
+            self._lose(self._own)
         if self._own is not None and not self._own.is_held():
             guard.warn("spool", "somebody else has taken over this process' part of the spool; a new one is begun")
             self._own = None
@@ -101,6 +103,16 @@ class Spool:
                 lane.attach(own)
             self.look_around()
         return self._own
+
+    def _lose(self, own: Folder) -> None:
+        """Give up our folder, which somebody has deleted: what is in memory stays there, and nothing is read back."""
+        for segment in own.segments:
+            for lane in self._lanes:
+                lane.give_up(own, segment, "spool damaged")
+            own.drop(segment)
+        self._adopted.append(own)  # the next tidying forgets it
+        self._own = None
+        guard.warn("spool", "somebody has deleted this process' part of the spool; a new one is begun")
 
     def _store(self, own: Folder, spans: Sequence[Span]) -> None:
         most_bytes = self._segment_bytes()
