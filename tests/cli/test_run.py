@@ -68,6 +68,7 @@ def names_in(folder):
         [sys.executable, "app.py", "--flag", "x"],
         ["--", "app.py", "--flag", "x"],
         ["--", "-m", "app", "--flag", "x"],
+        ["-m", "app", "--flag", "x"],
         ["--", sys.executable, "-m", "app", "--flag", "x"],
     ],
 )

@@ -45,12 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--exporter", action="append", default=[], metavar="NAME", help="otlp, file, console, ..., given once or more"
     )
     parser.add_argument("--service-name", metavar="NAME", help="the name of the program in traces")
+    # Else argparse takes it for an option of its own, unless -- stands before it.
+    parser.add_argument("-m", dest="module", nargs=argparse.REMAINDER, help="a module to start, with its arguments")
     parser.add_argument("program", nargs=argparse.REMAINDER, metavar="-- COMMAND ...", help="what to start")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Become the program; where a process cannot, start it and return its exit code."""
-    command = command_of(arguments.program)
+    module = arguments.module
+    command = command_of(arguments.program if module is None else ["-m", *module, *arguments.program])
     environment = environment_of(os.environ, arguments.exporter, arguments.service_name)
     path = shutil.which(command[0], path=environment.get("PATH"))
     if path is None:
