@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from langchain_core.language_models import FakeListLLM
+from langchain_core.caches import InMemoryCache
+from langchain_core.language_models import BaseChatModel, FakeListLLM
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -173,6 +174,17 @@ def test_the_providers_words_of_the_usage_come_before_those_of_langchain(spans):
     (told,) = spans
     assert (told.usage.input_tokens, told.usage.cache_read_tokens) == (30, 8)
     assert told.usage.raw == theirs
+
+
+@pytest.mark.skipif(not hasattr(BaseChatModel, "_convert_cached_generations"), reason="an older langchain-core")
+async def test_an_answer_from_the_cache_is_told_and_not_counted_again(spans):
+    answer = ANSWER.model_copy(update={"response_metadata": {}, "id": None})  # most providers give no ID
+    vendor = Vendor(messages=iter([answer]), cache=InMemoryCache())
+    vendor.invoke("1+1?")
+    vendor.invoke("1+1?")
+    await vendor.ainvoke("1+1?")
+    assert [told.usage_below for told in spans] == [False, True, True]
+    assert [told.output_messages[0]["parts"][0]["content"] for told in spans] == ["Two."] * 3
 
 
 def test_tool_calls_of_the_answer(spans):

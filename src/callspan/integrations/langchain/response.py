@@ -35,7 +35,7 @@ def documents_tree(documents: Any, scores: list[tuple[Any, float]] | None) -> An
 # -- in the worker -----------------------------------------------------------------------------------------------------
 
 
-def read_answer(_: Span, facts: Facts) -> None:
+def read_answer(span: Span, facts: Facts) -> None:
     """Read what a model gave back: messages, reasons for the end, usage, and what the answer says of itself."""
     output = facts.output
     if not isinstance(output, dict):
@@ -56,6 +56,14 @@ def read_answer(_: Span, facts: Facts) -> None:
         _read_about(facts, one)
     _read_about(facts, {"response_metadata": whole})
     facts.usage = _usage_of(generations, whole)
+    if type(span.provider_call) is not Span and any(map(_is_from_cache, generations)):
+        span.usage_below = True  # it was counted when it was made, maybe by another process
+
+
+def _is_from_cache(generation: Tree) -> bool:
+    """Return whether LangChain's cache had this answer: then, and only then, LangChain itself says what it cost."""
+    usage = generation.get("usage_metadata")
+    return isinstance(usage, dict) and type(usage.get("total_cost")) is int and usage["total_cost"] == 0
 
 
 def _read_generation(generation: Tree) -> Message:
