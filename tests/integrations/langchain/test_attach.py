@@ -115,7 +115,7 @@ print(len(spans))
     told = run(program).splitlines()
     assert told[0] == "langchain  to be watched when langchain_core is used"
     assert told[1:4] == ["chain RunnableSequence", "  chain ChatPromptTemplate", "  llm GenericFakeChatModel"]
-    assert told[4].startswith("langchain  already on: handler registered, patched langchain_core.runnables.config")
+    assert told[4].startswith("langchain  already on: handler registered, patched langchain_core.callbacks.manager")
     assert told[5] == "0"
 
 

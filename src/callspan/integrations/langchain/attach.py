@@ -19,9 +19,11 @@ from callspan.integrations.contract import Versions
 from callspan.integrations.langchain import prompts, stores
 from callspan.integrations.langchain.handler import Handler
 from callspan.integrations.langchain.inside import Inside
+from callspan.integrations.langchain.raising import Raising
 from callspan.integrations.langchain.runs import Runs
 
 _HOOKS: Final = "langchain_core.tracers.context"
+_EVENTS: Final = "langchain_core.callbacks.manager"
 _STEP: Final = "_set_config_context"
 _STORES: Final = "langchain_core.vectorstores.base"
 _NEWER: Final = "_iter_v2_events"  # not in all versions
@@ -58,6 +60,7 @@ class LangChain:
         """Watch nothing yet."""
         self.runs = Runs()
         self._inside = Inside(self.runs)
+        self._raising = Raising(self.runs)
         self._patches = Patches()
         self._scores = stores.Family(self._patches, stores.SCORED, stores.search)
         self._models = stores.Family(self._patches, stores.EMBEDDING, stores.embed)
@@ -72,7 +75,7 @@ class LangChain:
         open_spans.watch(self.runs.spans)
         if self._handler is not None:
             self._handler.is_on = True
-        for name in (_HOOKS, *_STEPS, *self._patched(), _STORES, _EMBEDDINGS, *_PACKAGES):
+        for name in (_HOOKS, _EVENTS, *_STEPS, *self._patched(), _STORES, _EMBEDDINGS, *_PACKAGES):
             if name in sys.modules:
                 self._put(sys.modules[name])
             elif name not in self._waiting:
@@ -107,6 +110,9 @@ class LangChain:
         name = module.__name__
         if name == _HOOKS:
             self._register(module)
+        elif name == _EVENTS:
+            self._patches.replace(module, "handle_event", self._raising.handle_event)
+            self._patches.replace(module, "ahandle_event", self._raising.handle_event_later)
         elif name in _STEPS:
             self._patch_step(module)
         elif name == _STORES:
