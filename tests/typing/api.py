@@ -67,6 +67,16 @@ def weather(city: str) -> dict[str, float]:
     return {city: 21.5}
 
 
+@callspan.tool(input=["number"], output=False, reduce=len, metadata={"team": "shop"}, capture_content=False)
+def lookup(number: int) -> Iterator[int]:
+    yield number
+
+
+@callspan.observe(kind="tool", vectors="none", capture_content="metadata")
+def lookup_again(number: int) -> int:
+    return number
+
+
 @callspan.retriever
 def retrieve(query: str, top_k: int = 4) -> list[str]:
     return [query] * top_k

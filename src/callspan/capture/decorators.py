@@ -214,6 +214,7 @@ class _KindDecorator:
         tags: Iterable[str] = (),
         metadata: Mapping[str, Any] | None = None,
         vectors: VectorPolicy = "full",
+        capture_content: bool | Literal["metadata"] = True,
     ) -> Callable[[F], F]: ...
 
     def __call__(self, function: Any = None, /, **options: Any) -> Any:  # type: ignore[misc]
