@@ -181,6 +181,7 @@ class Hostile:
         ("key", {"key": 17}),
         ("name", {"key": "k", "name": ""}),
         ("score", {"key": "k", "score": float("nan")}),
+        ("score", {"key": "k", "score": 10**400}),
         ("score", {"key": "k", "score": "1"}),
         ("score", {"key": "k", "score": None}),
         ("label", {"key": "k", "label": 1}),

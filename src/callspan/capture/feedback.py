@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -141,7 +141,7 @@ def _checked(name: Any, score: Any, label: Any, comment: Any, annotator: Any, id
         if not (isinstance(value, str) and value) and not (is_optional and value is None):
             shown = "idempotency_key" if field == "id" else field
             raise ConfigurationError(shown, value, "give a string that is not empty")
-    if score is not None and not (isinstance(score, int | float) and math.isfinite(score)):
+    if score is not None and not (isinstance(score, int | float) and abs(score) <= sys.float_info.max):
         raise ConfigurationError("score", score, "give a finite number, a bool or None")
     if score is None and label is None and comment is None:
         raise ConfigurationError("score", score, "give a score, a label or a comment")

@@ -7,6 +7,7 @@ import pytest
 
 from callspan.guard import guard
 from callspan.model.facts import PromptUse, ToolFacts
+from callspan.model.feedback import Feedback
 from callspan.model.span import ErrorFacts, Event
 from callspan.pipeline.redaction.redactor import REDACTED, Redactor
 from callspan.policy import Redaction
@@ -101,6 +102,25 @@ def test_a_function_sees_every_text_that_is_left_with_its_place():
     assert seen["input.a.1"] == "drop"
     assert seen["input_messages.0.parts.0.content"] == "hi"
     assert facts.redacted_count == 4
+
+
+def test_a_function_sees_what_was_said_in_feedback():
+    said = Feedback("helpful", "span", 0.5, "down", "Jane was rude", "Jane", id="f-1")
+    facts = redacted(finished(feedback=said), function=lambda value, _: value.replace("Jane", "N."))
+    assert facts.feedback == Feedback("helpful", "span", 0.5, "down", "N. was rude", "N.", id="f-1")
+
+
+def test_of_feedback_only_what_is_allowed_stays():
+    said = Feedback("helpful", "key", 1.0, "up", "Thanks, Jane", "human", id="f-1", key="order=17")
+    facts = redacted(finished(feedback=said), allow=["feedback.label"])
+    assert facts.feedback == Feedback("helpful", "key", 1.0, "up", REDACTED, REDACTED)
+
+
+def test_feedback_is_joined_by_no_key_that_looks_like_others_now():
+    said = Feedback("helpful", "key", 1.0, id="ann@example.com", key="email=ann@example.com")
+    facts = redacted(finished(feedback=said), personal=["email"])
+    assert (facts.feedback.id, facts.feedback.key) == (None, None)
+    assert facts.redacted_count == 2
 
 
 @pytest.mark.parametrize("answer", [17, b"x", ValueError("no")])

@@ -29,6 +29,7 @@ _CONTENT: Final = (  # what came from the user's code; all else is identity, usa
     "embeddings",
     "tool",
     "prompts",
+    "feedback",
     "user_id",
     "tags",
     "metadata",
@@ -41,7 +42,11 @@ _STRUCTURE: Final = (
     "finish_reason",
     "mime_type",
 )  # keys without which nobody can read a message
-_NAMES_OF: Final = {"tool": ("name", "type", "call_id"), "prompts": ("name", "version")}
+_NAMES_OF: Final = {
+    "tool": ("name", "type", "call_id"),
+    "prompts": ("name", "version"),
+    "feedback": ("name", "target", "score"),
+}
 
 Decide = Callable[[str, Any], "tuple[bool, Any]"]
 """Given a place and a value: whether it changes, and into what."""

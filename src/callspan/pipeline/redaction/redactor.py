@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Final, cast
 
 from callspan.guard import guard
+from callspan.model.feedback import Feedback
 from callspan.model.resource import Resource
 from callspan.model.span import Span
 from callspan.pipeline.redaction import flag_secrets, named_secrets, paired_secrets, personal, secret_shapes
@@ -68,6 +69,8 @@ class Redactor:
             return
         if self._is_quick and not may_hold_credentials(facts, contents or contents_of(span, facts)):
             return
+        said = facts.feedback
+        names = None if said is None else (said.id, said.key)
         if self._places is not None:
             facts.redacted_count += self._places.keep(span, facts)
         scan = self._scan()
@@ -83,6 +86,8 @@ class Redactor:
         facts.redacted_count += scan.count
         if self._places is not None:
             facts.redacted_count += self._places.ask(span, facts)
+        if said is not None and names is not None:
+            _forget_names(said, names)
 
     def redact_texts(self, holders: Iterable[dict[str, Any]], key: str) -> int | None:
         """Clean the text that each holder has under `key`, all at once; return how many values were replaced.
@@ -219,6 +224,14 @@ class Redactor:
                     if key in schema:
                         self._hide(schema, key, scan)
             self._walk_mapping(schema, scan, has_schemas=True)
+
+
+def _forget_names(said: Feedback, before: tuple[str | None, str | None]) -> None:
+    """Take away the keys by which feedback is joined where something in them was replaced: others now look the same."""
+    if said.id != before[0]:
+        said.id = None
+    if said.key != before[1]:
+        said.key = None
 
 
 def _texts_of(span: Span) -> Iterator[tuple[Any, str]]:
