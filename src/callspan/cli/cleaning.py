@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from callspan.datasets.chat import ROLES
 from callspan.datasets.examples import Example
 from callspan.model.facts import MISSING, Facts
 from callspan.model.finished import finished_span
 from callspan.model.kinds import kind_of
 from callspan.pipeline.redaction.gate import Gate
+from callspan.pipeline.redaction.suspicion import plain_parts
 
 Tree = dict[str, Any]
 
@@ -19,8 +19,6 @@ _CONTENTS: Final = (
     *("tool_definitions", "query", "documents"),
 )
 _NOTHING: Final = (None,) * 5
-_PLAIN: Final = frozenset(("role", "parts", "finish_reason"))
-_REASONS: Final = (None, "stop", "length", "tool_call", "content_filter")
 
 
 def cleaned(texts: Sequence[str]) -> list[str]:
@@ -72,24 +70,8 @@ class Cleaner:
 
 
 def _texts_of(example: Example) -> list[Tree] | None:
-    """Return the parts of all messages where they are texts, and nothing else is there that could hold a secret."""
+    """Return the parts of all messages where nothing else is there that could hold a secret."""
     others = (example.input, example.output, example.tool_definitions, example.query, example.documents)
     if example.kind != "llm" or others != _NOTHING:
         return None
-    parts = [*(example.system_instructions or ())]
-    for message in (*(example.input_messages or ()), *(example.output_messages or ())):
-        own = message.get("parts")
-        if (
-            type(own) is not list
-            or not _PLAIN.issuperset(message)
-            or message.get("role") not in ROLES
-            or message.get("finish_reason") not in _REASONS
-        ):
-            return None
-        parts += own
-    for part in parts:
-        if type(part) is not dict or len(part) != 2 or part.get("type") != "text":
-            return None
-        if type(part.get("content")) is not str:
-            return None
-    return parts
+    return plain_parts(example.system_instructions, example.input_messages, example.output_messages)

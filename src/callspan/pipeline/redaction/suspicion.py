@@ -20,6 +20,8 @@ from callspan.model.span import Span
 from callspan.pipeline.redaction import flag_secrets, named_secrets, paired_secrets, secret_shapes
 from callspan.pipeline.redaction.secret_names import verdict
 
+Tree = dict[str, Any]
+
 PLAIN: Final = frozenset(  # facts that hold numbers of ours, and no word of anybody's
     "usage truncated redacted_count step top_k dimensions server_port retries time_to_first_chunk_s chunk_count".split()  # noqa: SIM905
 )
@@ -50,7 +52,8 @@ def contents_of(span: Span, facts: Facts) -> bytes | None:
     if span.size > LONGEST:
         return None
     parts: list[Any] = [0, span.name, *filter(None, _others_of(facts))]
-    texts = _texts_of(facts)
+    plain = plain_parts(*_messages_of(facts))
+    texts = None if plain is None else _joined_texts(plain)
     if texts is None:
         parts += _messages_of(facts)
     request, embeddings = facts.request, facts.embeddings
@@ -70,25 +73,30 @@ def contents_of(span: Span, facts: Facts) -> bytes | None:
     return None if written is None or len(written) > LONGEST else written
 
 
-def _texts_of(facts: Facts) -> bytes | None:
-    """Join the texts of all messages; None where these are not all that could be a secret, or a medium."""
-    texts: list[str] = []
+def plain_parts(
+    instructions: list[Tree] | None, asked: list[Tree] | None, answered: list[Tree] | None
+) -> list[Tree] | None:
+    """Return the parts of some messages; None where their texts are not all that could be a secret, or a medium."""
     try:
-        for part in facts.system_instructions or ():
-            if part["type"] != "text" or len(part) != 2:
-                return None
-            texts.append(part["content"])
-        for message in (*(facts.input_messages or ()), *(facts.output_messages or ())):
+        parts = [*(instructions or ())]
+        for message in (*(asked or ()), *(answered or ())):
             if message["role"] not in _ROLES:
                 return None
             if len(message) != 2 and (len(message) != 3 or message["finish_reason"] not in _REASONS):
                 return None
-            for part in message["parts"]:
-                if part["type"] != "text" or len(part) != 2:
-                    return None
-                texts.append(part["content"])
-        return "\x00".join(texts).encode()
-    except (KeyError, TypeError, UnicodeEncodeError):
+            parts += message["parts"]
+        for part in parts:
+            if part["type"] != "text" or len(part) != 2 or type(part["content"]) is not str:
+                return None
+    except (KeyError, TypeError):
+        return None
+    return parts
+
+
+def _joined_texts(parts: list[Tree]) -> bytes | None:
+    try:
+        return "\x00".join([part["content"] for part in parts]).encode()
+    except UnicodeEncodeError:
         return None
 
 
