@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 from callspan.pipeline.redaction.named_secrets import Judge, closing
 from callspan.pipeline.redaction.secret_names import is_credential
-from callspan.pipeline.redaction.secret_shapes import Interval, end_of_text, is_dense
+from callspan.pipeline.redaction.secret_shapes import Interval, values_after
 
 _FLAG: Final = re.compile(  # names hold no two hyphens in a row, so no byte is looked at for two of them
     rb"""--(?<!---)([A-Za-z][A-Za-z0-9]{0,32}(?:-[A-Za-z0-9]{1,32}){0,4})"""
@@ -27,26 +28,19 @@ _SHORTEST: Final = 4
 
 def find(data: bytes, judge: Judge) -> Iterator[Interval]:
     """Yield where the values of such flags stand."""
-    if data.rfind(b"--") < 0:
-        return
-    position = first = end = count = 0
-    while found := _FLAG.search(data, position):
-        position = found.end()
-        if position > end:
-            first, end, count = position, end_of_text(data, position), 0
-        count += 1
-        if is_dense(count, position - first):
-            yield position, end
-            position = end
-            continue
-        verdict = judge(found[1].decode())
-        if not verdict:
-            continue
-        stop = _end_of_value(data, found, end if verdict == "secret" else min(end, position + _LONGEST_TOKEN))
-        value = data[position:stop]
-        if is_value(value) and (verdict == "secret" or is_credential(value.decode("latin-1"))):
-            yield position, stop
-            position = stop
+    if data.rfind(b"--") >= 0:
+        yield from values_after(_FLAG, data, partial(_value_after, data, judge))
+
+
+def _value_after(data: bytes, judge: Judge, found: re.Match[bytes], end: int) -> Interval | None:
+    verdict, start = judge(found[1].decode()), found.end()
+    if not verdict:
+        return None
+    stop = _end_of_value(data, found, end if verdict == "secret" else min(end, start + _LONGEST_TOKEN))
+    value = data[start:stop]
+    if is_value(value) and (verdict == "secret" or is_credential(value.decode("latin-1"))):
+        return start, stop
+    return None
 
 
 def _end_of_value(data: bytes, found: re.Match[bytes], end: int) -> int:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from callspan.pipeline.redaction.secret_names import BETWEEN, Verdict, is_credential
-from callspan.pipeline.redaction.secret_shapes import Interval, end_of_text, is_dense
+from callspan.pipeline.redaction.secret_shapes import Interval, is_dense, values_after
 
 Judge = Callable[[str], Verdict]
 
@@ -93,7 +94,7 @@ def find(data: bytes, judge: Judge, more: re.Pattern[bytes] | None = None) -> It
     if stems or more is not None:
         lowered = data.lower()
         for pattern in (*(_PATTERNS[stem] for stem in stems), *((more,) if more is not None else ())):
-            yield from _find_after(pattern, data, lowered, judge)
+            yield from values_after(pattern, lowered, partial(_value_after, data, lowered, judge))
     if _holds_signature(data):
         position = 0
         while (found := _URL_NAMES.search(data, position)) is not None:
@@ -153,24 +154,14 @@ def nearby(data: bytes) -> list[bytes]:
     return [stem for end, stems in _ENDINGS if folded.rfind(end) >= 0 for stem in stems]  # `in` takes twice as long
 
 
-def _find_after(pattern: re.Pattern[bytes], data: bytes, lowered: bytes, judge: Judge) -> Iterator[Interval]:
-    position = end = first = 0
-    count = 0
-    while (found := pattern.search(lowered, position)) is not None:
-        position = found.end()
-        if position > end:
-            first, end, count = position, end_of_text(data, position), 0
-        count += 1
-        if is_dense(count, position - first):
-            yield position, end
-            position = end
-            continue
-        verdict, start = _judge(data, lowered, found, judge)
-        if verdict:
-            value = _value(data, found, start, end if verdict == "secret" else min(end, position + _LONGEST_TOKEN))
-            if value and (verdict == "secret" or is_credential(data[slice(*value)].decode("latin-1"))):
-                position = max(position, value[1])
-                yield value
+def _value_after(data: bytes, lowered: bytes, judge: Judge, found: re.Match[bytes], end: int) -> Interval | None:
+    verdict, start = _judge(data, lowered, found, judge)
+    if not verdict:
+        return None
+    value = _value(data, found, start, end if verdict == "secret" else min(end, found.end() + _LONGEST_TOKEN))
+    if value is None or verdict == "secret" or is_credential(data[slice(*value)].decode("latin-1")):
+        return value
+    return None
 
 
 def _judge(data: bytes, lowered: bytes, found: re.Match[bytes], judge: Judge) -> tuple[Verdict, int]:

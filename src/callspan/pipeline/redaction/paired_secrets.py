@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 from callspan.pipeline.redaction.named_secrets import Judge, closing
-from callspan.pipeline.redaction.secret_shapes import Interval, end_of_text, is_dense
+from callspan.pipeline.redaction.secret_shapes import Interval, values_after
 
 _BLANK: Final = rb"(?:\s|\\{1,16}n)"
 _STEMS: Final = rb"(?i:key|token|cookie|secret|pass|pwd|authoriz|credential|string)"
@@ -40,24 +41,16 @@ def find(data: bytes, judge: Judge) -> Iterator[Interval]:
     """Yield where the values of such pairs stand."""
     for bracket, pattern in _PAIRS:
         if data.find(bracket) >= 0:
-            yield from _find(data, pattern, judge)
+            yield from values_after(pattern, data, partial(_value_after, data, judge))
 
 
-def _find(data: bytes, pattern: re.Pattern[bytes], judge: Judge) -> Iterator[Interval]:
-    start = first = end = count = 0
-    while (found := pattern.search(data, start)) is not None:
-        start = found.end()
-        if start > end:
-            first, end, count = start, end_of_text(data, start), 0
-        count += 1
-        if is_dense(count, start - first):
-            yield start, end
-            start = end
-        elif judge(found[2].decode()) == "secret" and _is_among_pairs(data, found.start()):
-            stop = closing(data, start, found[1], end)
-            if start < stop and (stop == end or _END.match(data, stop + len(found[1]), end)):
-                yield start, stop
-                start = stop
+def _value_after(data: bytes, judge: Judge, found: re.Match[bytes], end: int) -> Interval | None:
+    if judge(found[2].decode()) != "secret" or not _is_among_pairs(data, found.start()):
+        return None
+    start = found.end()
+    stop = closing(data, start, found[1], end)
+    is_pair = stop == end or _END.match(data, stop + len(found[1]), end)
+    return (start, stop) if start < stop and is_pair else None
 
 
 def _is_among_pairs(data: bytes, start: int) -> bool:

@@ -9,7 +9,7 @@ from its start only: so the time is linear in the length of the text, whatever i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 Interval = tuple[int, int]
@@ -176,6 +176,22 @@ def _userinfos(data: bytes) -> Iterator[Interval]:
             position = end
         elif data.find(b":", start, position) >= 0 or position - start >= _LONG_USER:
             yield start, position
+
+
+def values_after(
+    pattern: re.Pattern[bytes], text: bytes, value_of: Callable[[re.Match[bytes], int], Interval | None]
+) -> Iterator[Interval]:
+    """Yield the values behind what a pattern finds; `value_of` looks for one, as far as the end of its text at most."""
+    position = first = end = count = 0
+    while (found := pattern.search(text, position)) is not None:
+        position = found.end()
+        if position > end:
+            first, end, count = position, end_of_text(text, position), 0
+        count += 1
+        value = (position, end) if is_dense(count, position - first) else value_of(found, end)
+        if value is not None:
+            yield value
+            position = max(position, value[1])
 
 
 def is_dense(count: int, span: int) -> bool:
