@@ -87,6 +87,22 @@ def test_names_of_other_providers():
     )
 
 
+def test_thoughts_and_texts_of_tools_that_google_tells_beside_the_rest_are_output_and_input():
+    told = {
+        "prompt_token_count": 100,
+        "cached_content_token_count": 60,
+        "candidates_token_count": 10,
+        "thoughts_token_count": 50,
+        "tool_use_prompt_token_count": 7,
+        "total_token_count": 167,
+    }
+    assert read_usage(told) == Usage(107, 60, 167, cache_read_tokens=60, reasoning_tokens=50)
+    assert read_usage({**told, "candidates_token_count": None, "total_token_count": 157}).output_tokens == 50
+    within = read_usage({**told, "candidates_token_count": 60, "total_token_count": 160})
+    assert (within.input_tokens, within.output_tokens, within.reasoning_tokens) == (100, 60, 50)
+    assert read_usage({"candidates_token_count": 10, "thoughts_token_count": -5}) == Usage(None, 10)
+
+
 def test_input_that_anthropic_tells_beside_the_rest_is_input():
     cached = {"cache_read_input_tokens": 1000, "cache_creation_input_tokens": 200}
     assert read_usage({"input_tokens": 4, "output_tokens": 5, **cached}) == Usage(

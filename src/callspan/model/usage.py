@@ -48,6 +48,7 @@ class Usage:
 
 # Of the input, and told beside it, by Anthropic. It is known by having no total, as those have who count them within.
 _BESIDE: Final = ("cache_read_input_tokens", "cache_creation_input_tokens")
+_GOOGLES: Final = ("prompt_token_count", "candidates_token_count")
 
 # Where the same count stands in the usage objects of providers: (field of ours, paths tried in order).
 _PATHS: Final[tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]] = (
@@ -61,6 +62,7 @@ _PATHS: Final[tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]] = (
             ("prompt_tokens_details", "cached_tokens"),
             ("input_token_details", "cache_read"),
             ("cache_read_input_tokens",),
+            ("cached_content_token_count",),
         ),
     ),
     (
@@ -78,6 +80,7 @@ _PATHS: Final[tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]] = (
             ("output_tokens_details", "reasoning_tokens"),
             ("completion_tokens_details", "reasoning_tokens"),
             ("output_token_details", "reasoning"),
+            ("thoughts_token_count",),
         ),
     ),
     (
@@ -117,8 +120,8 @@ def read_usage(tree: object) -> Usage | None:
     """Read the usage object of a provider, given as plain data; None when it holds no count.
 
     Understands OpenAI's chat and Responses shapes, LangChain's `usage_metadata`, Anthropic's, which tells cached input
-    beside the rest and not within, and the names that compatible servers use. A count that is missing, null or not a
-    whole number stays None.
+    beside the rest and not within, Google's, which tells thoughts so, and the names that compatible servers use. A
+    count that is missing, null or not a whole number stays None.
 
     >>> read_usage({"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}).output_tokens
     2
@@ -135,9 +138,27 @@ def read_usage(tree: object) -> Usage | None:
     if not found:
         return None
     if usage.input_tokens is not None and "input_tokens" in tree and usage.total_tokens is None:
-        usage.input_tokens += sum(tree[name] for name in _BESIDE if type(tree.get(name)) is int and tree[name] > 0)
+        usage.input_tokens += sum(_count(tree.get(name)) for name in _BESIDE)
+    if any(name in tree for name in _GOOGLES):
+        _add_what_google_tells_beside(usage, tree)
     usage.raw = raw_usage(tree)
     return usage
+
+
+def _add_what_google_tells_beside(usage: Usage, tree: dict[Any, Any]) -> None:
+    """Count thoughts as output and the texts of tools as input, unless the total says that they are counted already."""
+    thoughts, tools = (_count(tree.get(name)) for name in ("thoughts_token_count", "tool_use_prompt_token_count"))
+    told = (usage.input_tokens or 0) + (usage.output_tokens or 0)
+    if usage.total_tokens is not None and told + thoughts + tools > usage.total_tokens:
+        return
+    if tools:
+        usage.input_tokens = (usage.input_tokens or 0) + tools
+    if thoughts:
+        usage.output_tokens = (usage.output_tokens or 0) + thoughts
+
+
+def _count(value: object) -> int:
+    return value if type(value) is int and value > 0 else 0
 
 
 def raw_usage(tree: object) -> dict[str, Any] | None:
