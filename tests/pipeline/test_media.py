@@ -5,6 +5,7 @@ import hashlib
 
 import pytest
 
+from callspan.model.facts import PromptUse
 from callspan.pipeline.media import replace_media, told
 from callspan.pipeline.redaction.gate import Gate
 from callspan.policy import Redaction
@@ -83,10 +84,35 @@ def test_media_are_kept_when_asked_for():
         {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": DATA}},
         {"type": "image", "mime_type": "image/png", "base64": DATA},
         {"type": "text", "content": f"see data:image/png;base64,{DATA}"},
+        {"type": "image", "data": DATA, "mimeType": "image/png"},
+        {"inline_data": {"mime_type": "image/png", "data": DATA}},
+        {
+            "type": "tool_call_response",
+            "response": {"format": "image/png", "data": base64.encodebytes(PIXELS).decode()},
+        },
+        {"b64_json": DATA, "mime_type": "image/png", "revised_prompt": "A sock."},
     ],
 )
 def test_the_gate_which_looks_at_the_whole_span_first_sees_each_form(part):
     span = finished(input_messages=[{"role": "user", "parts": [{"type": "text", "content": "What is this?"}, part]}])
     Gate(Redaction(credentials=False)).clean(span)
-    assert DATA not in repr(span.facts)
-    assert IMAGE in repr(span.facts)
+    assert DATA[100:140] not in repr(span.facts)
+    assert "<image/png, 10" in repr(span.facts)
+
+
+def test_media_in_prompts_queries_and_embedded_texts_are_replaced():
+    url = f"data:image/png;base64,{DATA}"
+    span = finished(
+        query=url, prompts=[PromptUse("{image}", {"image": url})], embeddings=[{"text": url, "vector": [0.5]}]
+    )
+    Gate().clean(span)
+    facts = span.facts
+    assert (facts.query, facts.prompts[0].variables, facts.embeddings[0]["text"]) == (IMAGE, {"image": IMAGE}, IMAGE)
+    assert set(facts.truncated) == {"query", "prompts", "embeddings"}
+
+
+def test_data_that_is_no_base64_stays():
+    table = {"format": "csv", "data": "size,price\n" * 100}
+    span = finished(output=[table, {"data": DATA}])
+    Gate().clean(span)
+    assert span.facts.output == [table, {"data": DATA}]

@@ -25,9 +25,12 @@ _FREE: Final = (
     "system_instructions",
     "documents",
     "input_documents",
+    "query",
     "metadata",
     "attributes",
 )
+_TYPES: Final = ("mime_type", "media_type", "mimeType", "format")
+_IN_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{64}[A-Za-z0-9+/_\r\n-]{128}")
 
 
 def replace_media(span: Span) -> None:
@@ -40,6 +43,11 @@ def replace_media(span: Span) -> None:
         tree = getattr(facts, field)
         if tree:
             _note(facts, field, _replace(facts, field, tree))
+    for prompt in facts.prompts:
+        _note(facts, "prompts", _replace(prompt, "variables", prompt.variables))
+    for embedded in facts.embeddings or ():
+        if _may_hold(embedded.get("text")):
+            _note(facts, "embeddings", _replace(embedded, "text", embedded["text"]))
 
 
 def _note(facts: Facts, field: str, size: int) -> None:
@@ -54,7 +62,8 @@ def _replace(holder: Any, key: Any, tree: Any) -> int:
         name = _where(tree)
         content = tree.get(name)
         if name and type(content) is str and len(content) >= LEAST_CHARACTERS:
-            tree[name] = told(tree.get("mime_type") or tree.get("media_type") or tree.get("modality"), content)
+            told_type = next(filter(None, (tree.get(one) for one in (*_TYPES, "modality"))), None)
+            tree[name] = told(told_type, content)
             return _length(content)
         return max((_replace(tree, name, value) for name, value in tree.items() if _may_hold(value)), default=0)
     if kind is list:
@@ -71,13 +80,22 @@ def _replace(holder: Any, key: Any, tree: Any) -> int:
 
 
 def _where(tree: dict[str, Any]) -> str:
-    """Return under which name a dictionary holds a medium in base64: one of ours, LangChain's or Anthropic's."""
+    """Return under which name a dictionary holds a medium in base64, as it is written by us and by others.
+
+    By LangChain, Anthropic, OpenAI (its images and sounds), Google, and the Model Context Protocol.
+    """
     kind = tree.get("type")
     if kind == "blob":
         return "content"
     if kind == "base64" or tree.get("source_type") == "base64":
         return "data"
-    return "base64" if "base64" in tree and "type" in tree else ""
+    if "base64" in tree and "type" in tree:
+        return "base64"
+    if "b64_json" in tree:
+        return "b64_json"
+    data = tree.get("data")
+    is_medium = type(data) is str and any(name in tree for name in _TYPES) and _IN_BASE64.match(data)
+    return "data" if is_medium else ""
 
 
 def _may_hold(value: Any) -> bool:

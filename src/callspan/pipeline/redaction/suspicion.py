@@ -105,7 +105,12 @@ def may_hold_media(contents: bytes | None) -> bool:
     if contents is None or contents.rfind(b"base64") >= 0:
         return True
     texts = contents.find(b"\x00")  # what follows is no part of a message that could be one
-    return contents.rfind(b'"blob"', 0, texts if texts >= 0 else len(contents)) >= 0
+    end = texts if texts >= 0 else len(contents)
+    return (
+        contents.rfind(b'"blob"', 0, end) >= 0
+        or contents.rfind(b'"data":"', 0, end) >= 0
+        or contents.rfind(b'"b64_json":"', 0, end) >= 0
+    )
 
 
 def may_hold_credentials(facts: Facts, contents: bytes | None) -> bool:
