@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import subprocess
 import sys
 
@@ -150,6 +151,19 @@ def test_a_copied_configuration_has_the_same_handler(spans):
     RunnableLambda(body, name="body").invoke("x")
     assert tree(spans).splitlines()[:2] == ["chain body", "  chain RunnableSequence"]
     assert len(spans) == 5
+
+
+def test_a_pickled_configuration_works_elsewhere_with_and_without_callspan(spans):
+    def body(_, config):
+        pickled = pickle.dumps(config)
+        copied = pickle.loads(pickled)
+        assert naming().invoke({"thing": "sock"}, {"callbacks": copied["callbacks"]}) == "Sock & Co"
+        return pickled
+
+    pickled = RunnableLambda(body, name="body").invoke("x")
+    assert tree(spans).splitlines()[:2] == ["chain body", "  chain RunnableSequence"]
+    assert len(spans) == 5
+    assert b"callspan" not in pickled
 
 
 def test_below_an_unsampled_root_nothing_is_recorded_and_the_root_is_counted_once(watched):

@@ -42,6 +42,13 @@ class Handler:
     def __copy__(self) -> Handler:
         return self
 
+    def __reduce__(self) -> Any:
+        """Let configurations be pickled: in their place comes LangChain's own handler that does nothing.
+
+        Where the other process is watched too, its own handler joins by itself.
+        """
+        return type(self).__bases__[-1], ()
+
     # -- chains, prompts, parsers, graphs and agents -------------------------------------------------------------------
 
     def on_chain_start(
