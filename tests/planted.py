@@ -97,6 +97,11 @@ TEXTS: Final[list[Callable[[int], str]]] = [
     lambda n: f"https://discord.com/api/webhooks/1234567890/{long(n, 60)}",
     lambda n: f"POST https://api.telegram.org/bot123456789:{long(n, 35)}/sendMessage",
     lambda n: f"grüße an alle; passwort ist nichts, password={word(n)} ist es 🙂",
+    lambda n: f"DB_HOST=db\nDB_PASS={word(n)}\n",
+    lambda n: f"<server><id>shop</id><password>{word(n)}</password></server>",
+    lambda n: f"<x:apiKey>\n  {word(n)}\n</x:apiKey> <p>more</p>",
+    lambda n: f"curl -u admin:{word(n)} https://example.com",
+    lambda n: json.dumps(["curl", "--user", f"admin:{word(n)}", "https://example.com"]),
 ]
 
 # Trees that hold a secret which the name of its key gives away.

@@ -180,6 +180,13 @@ def test_values_are_told_from_prose_and_programs(text, is_secret):
         "https://hooks.slack.com/services/T0/B0/hidden",
         "https://example.com/bots/bot1:status",
         "https://discord.com/api/webhooks/1234567890/",
+        "low_pass: 4000, tests_pass=12345, first_pass: done1",
+        {"low_pass": "4000 Hz", "testsPass": 12, "proxy_pass": "http://shop1"},
+        "<token>12345678</token><password>${DB_PASSWORD}</password><pwd></pwd><secret>***</secret>",
+        "<label>Password</label><input name='password'><b>hunter22</b><password><b>new1</b></password>",
+        "curl -u $USER:$PASS https://shop1.example && docker run --user 1000:1000 shop1",
+        "curl localhost:8080 && rsync -u shop:/backup/2024 . && git push -u origin main:main1x",
+        "tool -u admin:hunter22",
     ],
 )
 def test_flags_and_addresses_that_give_nothing_away_stay(value):
@@ -193,6 +200,13 @@ def test_flags_and_addresses_that_give_nothing_away_stay(value):
         ("mysql --password 'hunter 22' -h db", "mysql --password '[redacted]' -h db"),
         ('["mysql", "--password", "hunter22", "-h", "db"]', '["mysql", "--password", "[redacted]", "-h", "db"]'),
         (["mysql", "--password", "hunter22", "-h", "db1"], ["mysql", "--password", REDACTED, "-h", "db1"]),
+        ("curl -u admin:hunter22 https://shop", "curl -u admin:[redacted] https://shop"),
+        ("curl \\\n-u 'admin:hunter 22' x/y", "curl \\\n-u 'admin:[redacted]' x/y"),
+        (r'"[\"curl\",\"-u\",\"me:hunter22\",\"x/y\"]"', r'"[\"curl\",\"-u\",\"me:[redacted]\",\"x/y\"]"'),
+        ("<a><password>hunter22</password></a>", "<a><password>[redacted]</password></a>"),
+        ("<dbPass><![CDATA[hunter22]]></dbPass>", "<dbPass><![CDATA[[redacted]]]></dbPass>"),
+        ("SMTP_PASS=hunter22;x", "SMTP_PASS=[redacted];x"),
+        ({"dbPass": "hunter22", "x": 1}, {"dbPass": REDACTED, "x": 1}),
         ("**Password:** hunter22 (change it)", "**Password:** [redacted] (change it)"),
         (
             "see https://hooks.slack.com/services/T01/B01/abcdefghijklmnop, please",

@@ -30,6 +30,7 @@ _WORDS: Final = {  # the last word of a name, by its beginning, and what may fol
     b"authoriz": rb"authorization",
     b"credential": rb"credentials?",
     b"connection": rb"connection[ _.-]?string",
+    b"pass": rb"pass",
 }
 _PATTERNS: Final = {stem: re.compile(rb"(" + word + rb")" + BETWEEN) for stem, word in _WORDS.items()}
 _IN_JSON: Final = {  # where texts stand quoted, backslashes are twice as many
@@ -55,6 +56,7 @@ _ENDINGS: Final = (
     ("zt:", (b"authoriz",)),
     ("etl:", (b"credential",)),
     ("ttg:", (b"connection",)),
+    ("p:", (b"pass",)),
 )
 _LONGEST_ENDING: Final = 5
 _REACH: Final = 144  # no name of a secret is so long with all that may stand between it and its separator
@@ -222,12 +224,18 @@ def _value(data: bytes, found: re.Match[bytes], name_start: int, end: int) -> In
 
 def _is_value(value: bytes, named: bytes, name: bytes) -> bool:
     """Tell a value from the next word of a sentence or of a program."""
-    plain = value.rstrip(b".!?:").lower()
-    if not plain or plain in _NO_VALUES or plain == name.lower() or plain.startswith(_NO_BEGINNINGS):
+    if names_nothing(value, name):
         return False
+    plain = value.rstrip(b".!?:")
     if b"=" in named:
         return True
     return len(plain) >= _LONGEST_WORD or (len(plain) >= _SHORTEST_SECRET and not plain.isalpha())
+
+
+def names_nothing(value: bytes, name: bytes) -> bool:
+    """Return whether what stands behind a name only says what would stand there: a type, a variable, the name again."""
+    plain = value.rstrip(b".!?:").lower()
+    return not plain or plain in _NO_VALUES or plain == name.lower() or plain.startswith(_NO_BEGINNINGS)
 
 
 def _is_prose(line: bytes) -> bool:

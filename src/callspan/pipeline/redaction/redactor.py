@@ -16,7 +16,14 @@ from callspan.guard import guard
 from callspan.model.feedback import Feedback
 from callspan.model.resource import Resource
 from callspan.model.span import Span
-from callspan.pipeline.redaction import flag_secrets, named_secrets, paired_secrets, personal, secret_shapes
+from callspan.pipeline.redaction import (
+    element_secrets,
+    flag_secrets,
+    named_secrets,
+    paired_secrets,
+    personal,
+    secret_shapes,
+)
 from callspan.pipeline.redaction.places import Places
 from callspan.pipeline.redaction.secret_names import NameRules, is_credential, is_schema, is_secret_name
 from callspan.pipeline.redaction.suspicion import CHECKED, contents_of, may_hold_credentials, values_of
@@ -48,6 +55,7 @@ class Redactor:
             finders.append(partial(named_secrets.find, judge=names.verdict, more=names.more))
             finders.append(partial(paired_secrets.find, judge=names.verdict))
             finders.append(partial(flag_secrets.find, judge=names.verdict))
+            finders.append(partial(element_secrets.find, judge=names.verdict))
         chosen, patterns = cast("tuple[str, ...]", rules.personal), cast("tuple[re.Pattern[str], ...]", rules.patterns)
         personal_finders = [personal.FINDERS[name] for name in chosen]
         self._finders = (*finders, *personal_finders)

@@ -26,6 +26,14 @@ _ENDINGS: Final = tuple(  # or its end
     _connection_string
     """.split()  # noqa: SIM905
 )
+_PASSES: Final = tuple(  # as in DB_PASS; `_pass` alone ends names of much else: low_pass, tests_pass, first_pass
+    f"{whose}{between}pass"
+    for whose in """
+    db database sql mysql mariadb pg postgres postgresql mongo mongodb redis rabbitmq amqp smtp imap mail email ftp ssh
+    ldap user admin root sudo auth login account wifi keystore git registry
+    """.split()  # noqa: SIM905
+    for between in ("_", "")
+)
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _LONG_TOKEN: Final = 16
 _NAME_CHARACTERS: Final = 128
@@ -55,7 +63,7 @@ def verdict(key: str) -> Verdict:
 @lru_cache(maxsize=4096)
 def _judge(key: str) -> Verdict:
     name = folded(key)
-    if name in _NAMES or name.endswith(_ENDINGS):
+    if name in _NAMES or name.endswith(_ENDINGS) or (name.endswith("pass") and name.endswith(_PASSES)):
         return "secret"
     return "token" if name == "token" or name.endswith("_token") else ""
 

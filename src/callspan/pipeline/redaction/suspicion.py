@@ -17,7 +17,7 @@ from typing import Any, Final
 from callspan.dialects.json_text import quick_json
 from callspan.model.facts import Facts
 from callspan.model.span import Span
-from callspan.pipeline.redaction import flag_secrets, named_secrets, paired_secrets, secret_shapes
+from callspan.pipeline.redaction import element_secrets, flag_secrets, named_secrets, paired_secrets, secret_shapes
 from callspan.pipeline.redaction.secret_names import verdict
 
 Tree = dict[str, Any]
@@ -120,6 +120,7 @@ def may_hold_credentials(facts: Facts, contents: bytes | None) -> bool:
         or named_secrets.holds_name(contents, verdict)
         or next(paired_secrets.find(contents, verdict), None) is not None
         or next(flag_secrets.find(contents, verdict), None) is not None
+        or next(element_secrets.find(contents, verdict), None) is not None
         or next(secret_shapes.find(contents), None) is not None
         or (any(_free(facts)) and _holds_pair(contents))
     )
