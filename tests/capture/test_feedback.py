@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from enum import Enum
 
 import pytest
 from opentelemetry import trace
@@ -82,6 +83,20 @@ def test_a_trace_a_conversation_and_a_key():
     assert spans[0].trace_id == TRACE_ID
     assert all(span.parent_id is None for span in spans)
     assert len({span.trace_id for span in spans}) == 6
+
+
+class Shop(str, Enum):
+    EU = "eu"
+
+    __format__ = object.__format__
+
+
+def test_members_of_enums_of_texts_are_the_texts_they_stand_for():
+    with capture() as spans:
+        callspan.feedback(name=Shop.EU, label=Shop.EU, key={"shop": Shop.EU})
+        callspan.feedback(name="turn", score=1, conversation=Shop.EU)
+    assert [f"{span.name} {span.conversation_id}" for span in spans] == ["feedback eu None", "feedback turn eu"]
+    assert f"{spans[0].feedback.key} {spans[0].feedback.label}" == "shop=eu eu"
 
 
 def test_feedback_numbers_no_turn():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
 
 import pytest
 from opentelemetry import baggage, trace
@@ -30,7 +31,30 @@ def steps_of(spans, name="turn"):
     return [(span.conversation_id, span.step) for span in spans if span.name == name]
 
 
+class Shop(str, Enum):
+    NAME = "socks"
+
+    def __str__(self):
+        return "no value"
+
+    __format__ = object.__format__
+
+
 # -- conversations -----------------------------------------------------------------------------------------------------
+
+
+def test_members_of_enums_of_texts_are_the_texts_they_stand_for():
+    headers = {}
+    with (
+        capture() as spans,
+        callspan.conversation(Shop.NAME, user_id=Shop.NAME),
+        callspan.context(tags=[Shop.NAME]),
+        callspan.span(Shop.NAME),
+    ):
+        callspan.inject(headers, conversation=True)
+    (span,) = spans
+    assert f"{span.name} {span.conversation_id} {span.user_id} {span.tags}" == "socks socks socks ['socks']"
+    assert headers["baggage"] == "gen_ai.conversation.id=socks,callspan.conversation.step=1,user.id=socks"
 
 
 def test_turns_are_numbered_and_everything_below_has_the_number():

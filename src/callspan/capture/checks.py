@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from callspan.errors import ConfigurationError
+
+plain: Final = str.__str__
+"""Makes exactly a `str` of a text of another type: a member of an enum says something else when it is formatted."""
 
 
 def texts(value: Any) -> tuple[str, ...] | None:
@@ -13,7 +16,7 @@ def texts(value: Any) -> tuple[str, ...] | None:
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         return None
     found = tuple(value)
-    return found if all(isinstance(item, str) for item in found) else None
+    return tuple(map(plain, found)) if all(isinstance(item, str) for item in found) else None
 
 
 def check_tags(tags: Any) -> tuple[str, ...]:
@@ -33,16 +36,19 @@ def check_metadata(metadata: Any) -> dict[str, Any] | None:
 
 def check_user_id(user_id: Any) -> str | None:
     """Return the user's ID as a text; a number, as databases have it, is spelled."""
-    if user_id is None or isinstance(user_id, str):
-        return user_id
+    if user_id is None:
+        return None
+    if isinstance(user_id, str):
+        return plain(user_id)
     if type(user_id) is int:
         return str(user_id)
     raise ConfigurationError("user_id", user_id, "give a string")
 
 
-def check_conversation(conversation_id: Any, step: Any) -> None:
-    """Check a conversation's ID and the number of a turn."""
+def check_conversation(conversation_id: Any, step: Any) -> str:
+    """Check a conversation's ID and the number of a turn; return the ID."""
     if not isinstance(conversation_id, str) or not conversation_id:
         raise ConfigurationError("conversation_id", conversation_id, "give a string that is not empty")
     if step is not None and (type(step) is not int or step < 1):
         raise ConfigurationError("step", step, "give a whole number from 1")
+    return plain(conversation_id)

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeVar, overload
 
 from callspan.capture import drivers
 from callspan.capture.arguments import Parameters, bind, colour, innermost, parameters_of
-from callspan.capture.checks import check_metadata, check_tags, texts
+from callspan.capture.checks import check_metadata, check_tags, plain, texts
 from callspan.errors import ConfigurationError
 from callspan.model.kinds import KINDS, SYNONYMS, Kind, resolve
 from callspan.policy import content_level
@@ -124,7 +124,7 @@ def _site(function: Any, options: dict[str, Any], *, awaited: bool) -> Site:
     selected = options["input"]
     select_output = options["output"]
     return Site(
-        options["name"] or _name_of(function),
+        plain(options["name"] or _name_of(function)),
         kind,
         component=component,
         parameters=parameters.names,

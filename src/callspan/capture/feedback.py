@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from callspan.capture.checks import check_conversation
+from callspan.capture.checks import check_conversation, plain
 from callspan.capture.switch import switch
 from callspan.errors import ConfigurationError
 from callspan.guard import guard
@@ -145,7 +145,8 @@ def _checked(name: Any, score: Any, label: Any, comment: Any, annotator: Any, id
         raise ConfigurationError("score", score, "give a finite number, a bool or None")
     if score is None and label is None and comment is None:
         raise ConfigurationError("score", score, "give a score, a label or a comment")
-    return {**texts, "score": None if score is None else float(score)}
+    told = {field: None if value is None else plain(value) for field, value in texts.items()}
+    return {**told, "score": None if score is None else float(score)}
 
 
 def _about(span: Any, traceparent: Any, trace_id: Any, span_id: Any, conversation: Any, step: Any, key: Any) -> About:
@@ -164,8 +165,7 @@ def _about(span: Any, traceparent: Any, trace_id: Any, span_id: Any, conversatio
         found = _hex("trace_id", trace_id, 32)
         return About("trace", found) if span_id is None else About("span", found, _hex("span_id", span_id, 16))
     if conversation is not None:
-        check_conversation(conversation, step)
-        return About("conversation", conversation_id=conversation, step=step)
+        return About("conversation", conversation_id=check_conversation(conversation, step), step=step)
     return About("key", key=_key(key))
 
 
@@ -199,9 +199,9 @@ def _hex(field: str, value: Any, digits: int) -> int:
 def _key(key: Any) -> str:
     """Return a business key as it is compared: a tag as it is, a name with its value as `name=value`."""
     if isinstance(key, str) and key:
-        return key
+        return plain(key)
     if isinstance(key, Mapping) and len(key) == 1:
         ((name, value),) = key.items()
         if isinstance(name, str) and isinstance(value, str | int):
-            return f"{name}={value}"
+            return f"{plain(name)}={plain(value) if isinstance(value, str) else value}"
     raise ConfigurationError("key", key, 'give a tag, or one name with its value, as in key={"order": "A-17"}')

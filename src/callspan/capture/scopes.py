@@ -103,9 +103,8 @@ def conversation(conversation_id: str, *, user_id: str | None = None, step: int 
     >>> with conversation("c-42", user_id="u-7"):
     ...     pass
     """
-    check_conversation(conversation_id, step)
-    user = check_user_id(user_id)
-    return _scope_block(lambda scope: scope.converse(conversation_id, step, user))
+    known, user = check_conversation(conversation_id, step), check_user_id(user_id)
+    return _scope_block(lambda scope: scope.converse(known, step, user))
 
 
 def context(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from callspan.capture.checks import check_metadata, check_tags
+from callspan.capture.checks import check_metadata, check_tags, plain
 from callspan.capture.switch import switch
 from callspan.errors import ConfigurationError
 from callspan.guard import guard
@@ -45,7 +45,7 @@ class span:  # noqa: N801 - used like a function: with callspan.span("plan") as 
         if not isinstance(name, str):
             raise ConfigurationError("name", name, "give a string")
         self._site = Site(
-            name,
+            plain(name),
             resolved,
             component=component,
             tags=check_tags(tags),
