@@ -87,10 +87,14 @@ def test_the_command_shows_what_is_written_while_it_runs(tmp_path):
             assert running.stderr is not None
             assert running.stdout is not None
             assert running.stderr.readline() == f"callspan view: waiting for spans in {path}, until Ctrl-C\n"
+            with path.open("ab") as file:
+                file.write(b"nonsense\n")
+            told = running.stderr.readline()
             append(path, span("below", 2, 1), span("root", 1))
             shown = [running.stdout.readline() for _ in range(3)]
         finally:
             running.kill()
+    assert told == f"callspan view: could not be read: 1 not JSON (first: {path})\n"
     assert "2 spans" in shown[0]
     assert "chain root" in shown[1]
     assert "chain below" in shown[2]

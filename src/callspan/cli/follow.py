@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from callspan.cli.unreadable import complain
 from callspan.drawing.shown import TraceOfRows
 from callspan.errors import ReadError
 from callspan.reading.files import LoadReport, Segment, files_of, is_packed
@@ -88,7 +89,10 @@ def follow(
     trace_prefix: str = "",
     finds: Callable[[RawSpan], bool] | None = None,
 ) -> None:
-    """Show each trace once its root has come, and what comes later of it as it comes. Ends by Ctrl-C."""
+    """Show each trace once its root has come, and what comes later of it as it comes. Ends by Ctrl-C.
+
+    What cannot be read is told when it comes.
+    """
     tail, waiting, report = Tail(paths), Waiting(), LoadReport()
     sys.stderr.write(f"callspan view: waiting for spans in {', '.join(paths)}, until Ctrl-C\n")
     sys.stderr.flush()
@@ -99,6 +103,9 @@ def follow(
         if ready:
             show(build_traces(ready))
             sys.stdout.flush()
+        complain("view", report, knows_lines=False)
+        report.bad.clear()
+        report.first_bad.clear()
         time.sleep(PAUSE_S)
 
 

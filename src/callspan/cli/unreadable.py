@@ -7,10 +7,11 @@ import sys
 from callspan.reading.files import LoadReport
 
 
-def complain(command: str, report: LoadReport) -> None:
-    """Name the reasons with their counts, and the first bad place."""
+def complain(command: str, report: LoadReport, *, knows_lines: bool = True) -> None:
+    """Name the reasons with their counts, and the first bad place; without its line where reading began in between."""
     if not report.bad:
         return
     reasons = ", ".join(f"{number:,} {reason}" for reason, number in report.bad.most_common())
     file, line, _ = report.first_bad[0]
-    sys.stderr.write(f"callspan {command}: could not be read: {reasons} (first: {file}, line {line})\n")
+    place = f"{file}, line {line}" if knows_lines else file
+    sys.stderr.write(f"callspan {command}: could not be read: {reasons} (first: {place})\n")
