@@ -81,6 +81,28 @@ def test_usage_metadata_of_langchain():
     )
 
 
+def test_what_langchain_says_of_anthropics_cache_by_age_and_zero_in_sum():
+    by_age = {"cache_read": 100, "cache_creation": 0, "ephemeral_5m_input_tokens": 30, "ephemeral_1h_input_tokens": 5}
+    told = {"input_tokens": 146, "output_tokens": 7, "total_tokens": 153, "input_token_details": by_age}
+    assert read_usage(told) == Usage(146, 7, 153, cache_read_tokens=100, cache_write_tokens=35)
+    summed = {**told, "input_token_details": {**by_age, "cache_creation": 35}}
+    assert read_usage(summed) == Usage(146, 7, 153, cache_read_tokens=100, cache_write_tokens=35)
+    assert read_usage({**told, "input_token_details": None}) == Usage(146, 7, 153)
+
+
+@pytest.mark.parametrize("tier", ["flex", "priority"])
+def test_what_langchain_names_by_the_service_tier(tier):
+    told = {
+        "input_tokens": 40,
+        "output_tokens": 12,
+        "total_tokens": 52,
+        "input_token_details": {f"{tier}_cache_read": 16, f"{tier}_cache_creation": 4, tier: 24},
+        "output_token_details": {f"{tier}_reasoning": 3, tier: 9},
+    }
+    counts = Usage(40, 12, 52, cache_read_tokens=16, cache_write_tokens=4, reasoning_tokens=3)
+    assert read_usage(told) == counts
+
+
 def test_names_of_other_providers():
     assert read_usage({"prompt_token_count": 4, "candidates_token_count": 2, "total_token_count": 6}) == Usage(
         input_tokens=4, output_tokens=2, total_tokens=6

@@ -48,6 +48,7 @@ class Usage:
 
 # Of the input, and told beside it, by Anthropic. It is known by having no total, as those have who count them within.
 _BESIDE: Final = ("cache_read_input_tokens", "cache_creation_input_tokens")
+_BY_AGE: Final = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 _GOOGLES: Final = ("prompt_token_count", "candidates_token_count")
 
 # Where the same count stands in the usage objects of providers: (field of ours, paths tried in order).
@@ -61,6 +62,8 @@ _PATHS: Final[tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]] = (
             ("input_tokens_details", "cached_tokens"),
             ("prompt_tokens_details", "cached_tokens"),
             ("input_token_details", "cache_read"),
+            ("input_token_details", "flex_cache_read"),  # as LangChain has it where a service tier was asked for
+            ("input_token_details", "priority_cache_read"),
             ("cache_read_input_tokens",),
             ("cached_content_token_count",),
         ),
@@ -71,6 +74,8 @@ _PATHS: Final[tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]] = (
             ("input_tokens_details", "cache_write_tokens"),
             ("prompt_tokens_details", "cache_write_tokens"),
             ("input_token_details", "cache_creation"),
+            ("input_token_details", "flex_cache_creation"),
+            ("input_token_details", "priority_cache_creation"),
             ("cache_creation_input_tokens",),
         ),
     ),
@@ -80,6 +85,8 @@ _PATHS: Final[tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]] = (
             ("output_tokens_details", "reasoning_tokens"),
             ("completion_tokens_details", "reasoning_tokens"),
             ("output_token_details", "reasoning"),
+            ("output_token_details", "flex_reasoning"),
+            ("output_token_details", "priority_reasoning"),
             ("thoughts_token_count",),
         ),
     ),
@@ -139,10 +146,19 @@ def read_usage(tree: object) -> Usage | None:
         return None
     if usage.input_tokens is not None and "input_tokens" in tree and usage.total_tokens is None:
         usage.input_tokens += sum(_count(tree.get(name)) for name in _BESIDE)
+    if not usage.cache_write_tokens and "input_token_details" in tree:
+        _add_what_langchain_tells_by_age(usage, tree["input_token_details"])
     if any(name in tree for name in _GOOGLES):
         _add_what_google_tells_beside(usage, tree)
     usage.raw = raw_usage(tree)
     return usage
+
+
+def _add_what_langchain_tells_by_age(usage: Usage, details: object) -> None:
+    """Count what Anthropic's caches have taken, where LangChain says for how long they keep it, and 0 for the sum."""
+    written = sum(_count(details.get(name)) for name in _BY_AGE) if isinstance(details, dict) else 0
+    if written:
+        usage.cache_write_tokens = written
 
 
 def _add_what_google_tells_beside(usage: Usage, tree: dict[Any, Any]) -> None:
