@@ -181,6 +181,25 @@ def test_an_endpoint_chooses_the_exporter_only_where_nobody_else_does():
     assert read(environ={**endpoint, "CALLSPAN_EXPORTERS": "memory"}).exporters == ("memory",)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "exporters"),
+    [
+        ("none", ("file",)),
+        ("zipkin, Console", ("file",)),
+        ("OTLP", ("otlp",)),
+        ("console,otlp_proto_http", ("otlp",)),
+        ("", ("otlp",)),
+        (",", ("otlp",)),
+    ],
+)
+def test_an_endpoint_that_is_not_for_traces_chooses_nothing(wanted, exporters):
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318", "OTEL_TRACES_EXPORTER": wanted}
+    told = read(environ=environ)
+    assert (told.exporters, told.is_default_exporter) == (exporters, exporters == ("file",))
+    assert read(exporters=["otlp"], environ=environ).exporters == ("otlp",)
+    assert read(environ={"OTEL_TRACES_EXPORTER": "otlp"}).exporters == ("file",)
+
+
 def test_where_processes_are_frozen_roots_flush_unless_somebody_says_no():
     frozen = {"AWS_LAMBDA_FUNCTION_NAME": "shop"}
     assert read(flush_on="never", environ=frozen).flush_on == "never"

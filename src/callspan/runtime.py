@@ -248,8 +248,8 @@ def configure(
 
     service_name: how backends name this application; else `CALLSPAN_SERVICE_NAME`, else `OTEL_SERVICE_NAME`.
     exporters: names ("file", "otlp", "http", "console", "memory", or what other packages bring) or objects; else
-        `CALLSPAN_EXPORTERS`; else "otlp" where `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is
-        set; else a file `.callspan/spans.jsonl` below the working directory, which is said once on stderr.
+        `CALLSPAN_EXPORTERS`; else "otlp" where `OTEL_EXPORTER_OTLP_ENDPOINT` or its `_TRACES_` form is set, unless
+        `OTEL_TRACES_EXPORTER` says "none" or another; else a file `.callspan/spans.jsonl` here, as stderr says once.
     sample_rate: share of traces, or `callspan.SampleRates`; else `CALLSPAN_SAMPLE_RATE`, `OTEL_TRACES_SAMPLER`, else 1.
     capture_content: False to record no prompts, answers, arguments, documents or exception texts, "metadata" for their
         types and sizes; or one of these by kind of span. Else `CALLSPAN_CAPTURE_CONTENT`, else

@@ -80,7 +80,7 @@ def read(
     """Check the arguments and fill up from the environment. Raises `ConfigurationError` for a wrong argument."""
     env = Environment(environ)
     chosen = _exporters(exporters) if exporters is not None else env.read("CALLSPAN_EXPORTERS", _names)
-    chosen = chosen or (("otlp",) if any(env.read(name, _as_url) for name in _ENDPOINTS) else ())
+    chosen = chosen or _otlp_where_meant(env)
     attributes = _attributes(resource)
     return Settings(
         service_name=_text("service_name", service_name)
@@ -211,6 +211,14 @@ def _flush_on(given: Any, env: Environment) -> FlushOn:
             raise ConfigurationError("flush_on", given, 'give "root" or "never"') from None
     is_frozen = any(env.read(name, _name) for name in _FROZEN_BETWEEN)
     return env.first("root" if is_frozen else "never", "CALLSPAN_FLUSH_ON", _as_flush_on)
+
+
+def _otlp_where_meant(env: Environment) -> tuple[str, ...]:
+    """Return OTLP where the environment names an endpoint, which may be for metrics and logs only: then it says so."""
+    wanted = env.read("OTEL_TRACES_EXPORTER", _names)
+    if wanted is not None and not any(name.startswith("otlp") for name in wanted):
+        return ()
+    return ("otlp",) if any(env.read(name, _as_url) for name in _ENDPOINTS) else ()
 
 
 def _exporters(value: Any) -> tuple[Any, ...]:
