@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 from enum import Enum
+from fractions import Fraction
 
+import numpy as np
 import pytest
 from opentelemetry import trace
 
@@ -97,6 +99,14 @@ def test_members_of_enums_of_texts_are_the_texts_they_stand_for():
         callspan.feedback(name="turn", score=1, conversation=Shop.EU)
     assert [f"{span.name} {span.conversation_id}" for span in spans] == ["feedback eu None", "feedback turn eu"]
     assert f"{spans[0].feedback.key} {spans[0].feedback.label}" == "shop=eu eu"
+
+
+@pytest.mark.parametrize("score", [np.float32(0.5), np.int64(2), Fraction(1, 2)])
+def test_a_score_may_be_any_real_number(score):
+    with capture() as spans:
+        callspan.feedback(name="helpful", score=score, conversation="c")
+    assert type(spans[0].feedback.score) is float
+    assert spans[0].feedback.score == score
 
 
 def test_feedback_numbers_no_turn():

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from callspan.evaluation.scores import FunctionEvaluator, Score, as_evaluator, score_of
@@ -18,6 +19,9 @@ from judged_records import chat
         (Score("own", 1.0), Score("own", 1.0)),
         (Score("", 1.0), Score("s", 1.0)),
         (None, Score("s", error="no verdict")),
+        (np.float32(0.5), Score("s", 0.5)),
+        (np.bool_(True), Score("s", 1.0, "pass")),
+        (np.array(2), Score("s", 2.0)),
         ([], Score("s", error="the evaluator returned list; return a Score, a number, a bool or a text")),
     ],
 )

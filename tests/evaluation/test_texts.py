@@ -1,5 +1,6 @@
 import pytest
 
+from callspan.evaluation.scores import Score
 from callspan.evaluation.texts import (
     EmbeddingSimilarity,
     ExactMatch,
@@ -26,6 +27,11 @@ def test_fuzzy_match():
     assert FuzzyMatch("the capital: paris").evaluate(asked).score == 1
     assert FuzzyMatch("Paris is the capital", by="characters").evaluate(asked).label == "differs"
     assert FuzzyMatch("Rome").evaluate(asked).label == "differs"
+
+
+def test_what_is_nothing_but_signs_is_like_itself():
+    assert FuzzyMatch().compare("👍 ", "👍") == Score("fuzzy_match", 1.0, "match")
+    assert FuzzyMatch().compare("👍", "👎") == Score("fuzzy_match", 0.0, "differs")
 
 
 @pytest.mark.parametrize(

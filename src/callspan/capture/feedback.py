@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
-import sys
 from collections.abc import Mapping
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from callspan.capture.checks import check_conversation, plain
@@ -141,12 +142,19 @@ def _checked(name: Any, score: Any, label: Any, comment: Any, annotator: Any, id
         if not (isinstance(value, str) and value) and not (is_optional and value is None):
             shown = "idempotency_key" if field == "id" else field
             raise ConfigurationError(shown, value, "give a string that is not empty")
-    if score is not None and not (isinstance(score, int | float) and abs(score) <= sys.float_info.max):
+    if score is not None and not _is_finite(score):
         raise ConfigurationError("score", score, "give a finite number, a bool or None")
     if score is None and label is None and comment is None:
         raise ConfigurationError("score", score, "give a score, a label or a comment")
     told = {field: None if value is None else plain(value) for field, value in texts.items()}
     return {**told, "score": None if score is None else float(score)}
+
+
+def _is_finite(score: Any) -> bool:
+    try:
+        return isinstance(score, Real) and math.isfinite(score)
+    except OverflowError:  # a whole number that no float can be
+        return False
 
 
 def _about(span: Any, traceparent: Any, trace_id: Any, span_id: Any, conversation: Any, step: Any, key: Any) -> About:

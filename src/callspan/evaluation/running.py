@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from callspan.evaluation.limits import Budget, Limits, Pace, Purse, is_transient, retry_after_s, wait_s
-from callspan.evaluation.scores import Evaluator, Score, as_evaluator, score_of
+from callspan.evaluation.scores import Evaluator, Score, as_evaluator, plain_number, score_of
 from callspan.evaluation.subjects import Subject
 from callspan.evaluation.verdicts import Verdicts, key_of
 from callspan.model.record import SpanRecord
@@ -207,6 +207,7 @@ async def _called(evaluator: Evaluator, subject: Subject) -> Score:
     if inspect.isawaitable(found):
         found = await found
     score = score_of(found, evaluator.name)
+    score = replace(score, score=plain_number(score.score))
     is_number = isinstance(score.score, int | float) and not isinstance(score.score, bool)
     if score.error is not None:
         return replace(score, score=None, label=None)

@@ -101,6 +101,7 @@ def score_of(found: Any, name: str) -> Score:
     >>> score_of(True, "polite").score, score_of("rude", "polite").label
     (1.0, 'rude')
     """
+    found = plain_number(found)
     if isinstance(found, Score):
         return found if found.name else replace(found, name=name)
     if isinstance(found, bool):
@@ -117,3 +118,9 @@ def score_of(found: Any, name: str) -> Score:
     return Score(
         name, error=f"the evaluator returned {type(found).__name__}; return a Score, a number, a bool or a text"
     )
+
+
+def plain_number(found: Any) -> Any:
+    """Return what numpy and others have for a single number as Python's own; anything else as it is."""
+    item = getattr(found, "item", None)
+    return item() if callable(item) and getattr(found, "shape", None) == () else found

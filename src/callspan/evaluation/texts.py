@@ -84,6 +84,8 @@ class FuzzyMatch(_AgainstReference):
 
         measure = fuzz.token_set_ratio if self.by == "words" else fuzz.ratio
         likeness = measure(answer, expected, processor=utils.default_process) / 100
+        if answer.strip() == expected.strip():  # of nothing but signs, for which it has no measure
+            likeness = 1.0
         return Score(self.name, likeness, "match" if likeness >= self.threshold else "differs")
 
 
