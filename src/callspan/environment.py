@@ -37,6 +37,10 @@ class Environment:
             _warn_once(name, str(error))
             return None
 
+    def is_set(self, name: str) -> bool:
+        """Return whether the variable has a value, whatever it is."""
+        return bool(self._environ.get(name, "").strip())
+
     def first(self, default: T, name: str, parse: Callable[[str], T]) -> T:
         """Return the parsed value, or the default."""
         value = self.read(name, parse)

@@ -1,7 +1,7 @@
 """Settings: argument, then `CALLSPAN_*`, then `OTEL_*`, then the default.
 
 A wrong argument raises `ConfigurationError`. A wrong environment variable is warned of once, by name and never by
-value, and counts as not set: whoever deploys must not be able to stop the application.
+value, and counts as not set, or as no content: whoever deploys must not be able to stop the application.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from callspan.policy import Limits, Price, Processor, Redaction, Replace, Sample
 
 _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("0", "false", "no", "off")
+_NO_CONTENT: Final = "; until then no content is recorded"
 _LONGEST_S: Final = 30 * 86_400
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _FROZEN_BETWEEN: Final = ("AWS_LAMBDA_FUNCTION_NAME", "K_SERVICE")  # Lambda, Cloud Run and its functions
@@ -141,11 +142,16 @@ def _switch(name: str, value: Any, env: Environment, *, default: bool) -> bool:
 
 
 def _content(given: Any, env: Environment) -> Any:
-    """Return how much of the content is recorded; OpenTelemetry's variable counts after ours."""
-    if given is None:
-        given = env.read("CALLSPAN_CAPTURE_CONTENT", _as_content)
-    if given is None:
-        given = env.first(True, "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", _as_message_content)  # noqa: FBT003
+    """Return how much of the content is recorded; OpenTelemetry's variable counts after ours.
+
+    Who sets one of them to a word that we do not know wanted less: then there is none.
+    """
+    for name, parse in _CONTENT if given is None else ():
+        if env.is_set(name):
+            told = env.read(name, parse)
+            given = False if told is None else told
+            break
+    given = True if given is None else given
     content_rules(given)
     return {**given} if isinstance(given, Mapping) else given
 
@@ -304,12 +310,12 @@ def _as_sampler(raw: str) -> str:
 
 
 def _as_content(raw: str) -> Any:
-    if raw.lower() == "metadata":
-        return "metadata"
+    if raw.lower() in ("none", "metadata", "full"):
+        return raw.lower()
     try:
         return _as_switch(raw)
     except ValueError:
-        raise ValueError("true, false or metadata") from None
+        raise ValueError(f"true, false or metadata{_NO_CONTENT}") from None
 
 
 def _as_message_content(raw: str) -> bool:
@@ -321,7 +327,14 @@ def _as_message_content(raw: str) -> bool:
     try:
         return _as_switch(raw)
     except ValueError:
-        raise ValueError("true, false, NO_CONTENT, SPAN_ONLY, EVENT_ONLY or SPAN_AND_EVENT") from None
+        words = "true, false, NO_CONTENT, SPAN_ONLY, EVENT_ONLY or SPAN_AND_EVENT"
+        raise ValueError(f"{words}{_NO_CONTENT}") from None
+
+
+_CONTENT: Final = (
+    ("CALLSPAN_CAPTURE_CONTENT", _as_content),
+    ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", _as_message_content),
+)
 
 
 def _pairs(raw: str) -> dict[str, Any]:
