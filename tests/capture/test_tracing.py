@@ -174,6 +174,19 @@ def test_times_can_be_given(tracer):
     assert now.end_time_unix_ns > 1_600_000_000_000_000_000
 
 
+def test_times_that_no_receiver_takes_are_now(tracer):
+    with capture() as spans:
+        span = tracer.start_span("odd", start_time=2**70)
+        span.add_event("before", timestamp=-5)
+        span.add_event("after", timestamp=2**64)
+        span.end(end_time=2**64)
+    (odd,) = spans
+    times = (odd.start_time_unix_ns, *(event.time_unix_ns for event in odd.events), odd.end_time_unix_ns)
+    assert list(times) == sorted(times)
+    assert times[0] > 1_600_000_000_000_000_000
+    assert times[-1] < 2**62
+
+
 def test_while_callspan_is_off_ids_are_handed_on_and_nothing_is_recorded(tracer):
     remote = NonRecordingSpan(SpanContext(7, 8, is_remote=True, trace_flags=TraceFlags(1)))
     with trace.use_span(remote), tracer.start_as_current_span("nothing") as span:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, Status, StatusCode
 
-from callspan.model.given import ids_of, pairs_of, status_of, text_of
+from callspan.model.given import ids_of, pairs_of, status_of, text_of, time_of
 
 
 class Failing:
@@ -60,3 +60,11 @@ def test_ids():
     assert ids_of(SpanContext(7, 8, is_remote=False)) == (7, 8)
     nothing = (INVALID_SPAN_CONTEXT, None, 5, Failing(), SimpleNamespace(trace_id="7", span_id=8))
     assert [ids_of(other) for other in nothing] == [None] * 5
+
+
+def test_no_times():
+    assert [time_of(given) for given in (None, True, 0, -1, 2**62 + 1, 2**80, 1.5, "5", Failing())] == [None] * 9
+
+
+def test_times():
+    assert [time_of(given) for given in (1, 1_790_000_000_000_000_000, 2**62)] == [1, 1_790_000_000_000_000_000, 2**62]

@@ -15,7 +15,7 @@ from opentelemetry.util import _decorator
 from callspan.capture.switch import switch
 from callspan.guard import guard
 from callspan.model.facts import Facts
-from callspan.model.given import text_of
+from callspan.model.given import text_of, time_of
 from callspan.model.kinds import kind_of
 from callspan.model.span import STATUS_ERROR, ErrorFacts, InertSpan, Span
 from callspan.recording.recorder import Recorder
@@ -143,9 +143,10 @@ def _begin(recorder: Recorder, span: Span, name: Any, attributes: Any, links: An
     for link in links or ():
         span.add_link(getattr(link, "context", None), getattr(link, "attributes", None))
     recorder.start(span)
-    if type(start_time) is int and start_time > 0:
-        span._ticks -= span.start_ns - start_time  # noqa: SLF001 - so that its end is now when it ends
-        span.start_ns = start_time
+    start_ns = time_of(start_time)
+    if start_ns is not None:
+        span._ticks -= span.start_ns - start_ns  # noqa: SLF001 - so that its end is now when it ends
+        span.start_ns = start_ns
 
 
 def _harmless(context: Any) -> trace.Span:

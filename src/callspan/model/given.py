@@ -7,12 +7,18 @@ from typing import Any, Final
 MOST_ITEMS: Final = 1024
 """As many attributes, events or links one span keeps; a loop that runs for days must not fill the memory."""
 
+_LATEST_NS: Final = 2**62  # in the year 2116
 _NAME: Final[Any] = type.__dict__["__name__"]
 
 
 def text_of(given: object) -> str:
     """Return a text as a plain `str`; what is none becomes the name of its class in angle brackets."""
     return str.__str__(given) if issubclass(type(given), str) else f"<{_NAME.__get__(type(given))}>"
+
+
+def time_of(given: object) -> int | None:
+    """Return a time in nanoseconds since 1970; None for what is none, or no receiver could take."""
+    return given if type(given) is int and 0 < given <= _LATEST_NS else None
 
 
 def pairs_of(attributes: Any) -> dict[Any, Any]:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from callspan.model.events import ErrorFacts, Event, Link
-from callspan.model.given import MOST_ITEMS, ids_of, pairs_of, status_of, text_of
+from callspan.model.given import MOST_ITEMS, ids_of, pairs_of, status_of, text_of, time_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -202,7 +202,7 @@ class Span:
             self.events = []
         if not self.end_ns and self._has_room("events", self.events):
             frozen = self._recording.freeze(self, "events", pairs_of(attributes)) if attributes is not None else None
-            time_ns = timestamp if type(timestamp) is int else self._recording.now_ns()
+            time_ns = time_of(timestamp) or self._recording.now_ns()
             self.events.append(Event(text_of(name), time_ns, frozen))
 
     def add_link(self, context: Any, attributes: Mapping[str, object] | None = None) -> None:
@@ -260,7 +260,7 @@ class Span:
 
     def end(self, end_time: int | None = None) -> None:
         """End the span; `end_time` in nanoseconds since 1970, now by default. Harmless the second time."""
-        self._recording.seal(self, end_time if type(end_time) is int else None)
+        self._recording.seal(self, time_of(end_time))
 
     def __enter__(self) -> Self:
         """Return the span; it was current before."""
