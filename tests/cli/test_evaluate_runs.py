@@ -327,6 +327,19 @@ def test_blame_needs_one_trace(tmp_path, capsys):
     assert "1. llm chat  matches: no match" in capsys.readouterr().out
 
 
+def test_a_judge_is_not_to_blame_for_calls_without_a_right_answer(tmp_path, capsys):
+    path = write(tmp_path / "traces.jsonl", [call(1, "Capital of France?", "paris"), call(2, "Of Italy?", "Milan")])
+    golden = tmp_path / "golden.csv"
+    golden.write_text("question,expected\nCapital of France?,Paris\n")
+    with serve(lambda number, request: verdict("correct")) as server:
+        command = ("--with", "correctness", "--base-url", server.url, "--expected", golden, "--json", "--dry-run")
+        assert evaluate(path, *command) == 0
+        golden.write_text("question,expected\nOf Spain?,Madrid\n")
+        assert evaluate(path, *command) == 1
+    first, _ = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["scores"][0]["reasons"] == {"no expected answer for this record": 1}
+
+
 def test_a_rubric_of_the_users_own_over_conversations(tmp_path, capsys):
     talk = [call(n, f"question {n}", f"answer {n}", conversation_id="c-1", step=n) for n in (1, 2)]
     path = write(tmp_path / "traces.jsonl", [*talk, call(3, "alone", "alone")])

@@ -51,7 +51,7 @@ def print_summary(told: Tree, terminal: Terminal) -> None:
         _print_suspects(told["suspects"], terminal)
     used = told["input_tokens"] + told["output_tokens"]
     asides = [f"{used:,} tokens" if used else "", cost(told["cost"])]
-    asides.append(f"{figures.things(told['cached'], 'verdict')} known from before" if told["cached"] else "")
+    asides.append(f"{figures.things(told['cached'], 'verdict')} known already" if told["cached"] else "")
     if any(asides):
         terminal.print()
         terminal.print([(", ".join(filter(None, asides)), "dim")])

@@ -13,6 +13,7 @@ from callspan.evaluation.asking import ask, used_by
 from callspan.evaluation.rubrics import Rubric
 from callspan.evaluation.scores import Level, Score
 from callspan.evaluation.subjects import Reference, Subject, expected_of, plain_text, subject_of
+from callspan.evaluation.texts import NO_ANSWER
 from callspan.model.record import SpanRecord
 
 _INSTRUCTIONS: Final = (
@@ -79,6 +80,8 @@ class Judge:
         """Return what the client is asked with; a `Score` with an error where the record lacks what is judged."""
         values = {name: self._value(name, subject) for name in self.rubric.template.variable_names}
         missing = [name for name, value in values.items() if not value]
+        if missing == ["expected"]:
+            return Score(self.name, error=NO_ANSWER, by="llm")
         if missing:
             return Score(self.name, error=f"the record has no {' and no '.join(missing)}", by="llm")
         request: dict[str, Any] = {
