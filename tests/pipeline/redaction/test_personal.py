@@ -22,6 +22,13 @@ def cleaned(text: str, *kinds: str) -> str:
     [
         ("email", "write to jane.doe+x@mail.example.co.uk, please", "write to [redacted], please"),
         ("email", "<bob@example.com>", "<[redacted]>"),
+        (
+            "email",
+            "https://shop.example/?mail=jane.doe%40example.com&page=1",
+            "https://shop.example/?mail=[redacted]&page=1",
+        ),
+        ("email", "An müller@mail.bücher.example, bitte", "An [redacted], bitte"),
+        ("email", "请写信给jane@example.com谢谢", "请写信给[redacted]谢谢"),
         ("phone", "call +49 30 1234567 or (555) 010-9999", "call [redacted] or [redacted]"),
         ("phone", "my number is 555-010-9999.", "my number is [redacted]."),
         ("card", "4111 1111 1111 1111 until 12/29", "[redacted] until 12/29"),
@@ -65,3 +72,16 @@ def test_all_kinds_at_once():
     assert span.facts.input == {"a": [REDACTED, REDACTED]}
     assert span.facts.query == REDACTED
     assert span.facts.redacted_count == 3
+
+
+def test_a_card_that_is_given_as_a_number():
+    span = finished(
+        input={"card": 4111111111111111, "cards": [378282246310005, 4111111111111112]}, output={"at": 1700000000000006}
+    )
+    Redactor(Redaction(personal=["card"])).redact(span)
+    assert span.facts.input == {"card": REDACTED, "cards": [REDACTED, 4111111111111112]}
+    assert span.facts.output == {"at": 1700000000000006}
+    assert span.facts.redacted_count == 2
+    other = finished(input={"card": 4111111111111111})
+    Redactor(Redaction(personal=["email"])).redact(other)
+    assert other.facts.input == {"card": 4111111111111111}

@@ -12,9 +12,14 @@ from typing import Final
 
 from callspan.pipeline.redaction.secret_shapes import Interval
 
-_LOCAL: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._%+-'"
 _LOCAL_BYTES: Final = 64
-_DOMAIN: Final = re.compile(rb"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])")
+_ACCENTED: Final = rb"[\xc3-\xc5][\x80-\xbf]"  # a Latin letter, in UTF-8; scripts without spaces would be swallowed
+_AT: Final = (b"@", b"%40")
+_LOCAL: Final = re.compile(rb"(?:[A-Za-z0-9._%+'-]|" + _ACCENTED + rb")+\Z")
+_DOMAIN: Final = re.compile(
+    rb"(?:(?:[A-Za-z0-9]|" + _ACCENTED + rb")(?:[A-Za-z0-9-]|" + _ACCENTED + rb"){0,62}\.){1,8}"
+    rb"[A-Za-z]{2,24}(?![A-Za-z0-9])"
+)
 _PHONE: Final = re.compile(
     rb"""(?<![\w.+/-])(?<!\d[ ])(?:
       \+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,6}           # +49 30 123456, +1 (555) 010-9999
@@ -24,6 +29,7 @@ _PHONE: Final = re.compile(
     )(?![\w/-]|\.\d)""",
     re.VERBOSE,
 )
+_CARDS_BEGIN: Final = tuple("23456")
 _CARD: Final = re.compile(rb"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-]|\.\d)")
 _IBAN: Final = re.compile(
     rb"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,3})?(?![A-Za-z0-9])"
@@ -33,14 +39,14 @@ _IPV6: Final = re.compile(rb"(?<![\w:.])[0-9A-Fa-f:]{1,39}:[0-9A-Fa-f.:]{0,39}(?
 
 
 def _emails(data: bytes) -> Iterator[Interval]:
-    at = data.find(b"@")
-    while at >= 0:
-        before = data[max(at - _LOCAL_BYTES, 0) : at]
-        length = len(before) - len(before.rstrip(_LOCAL))
-        domain = _DOMAIN.match(data, at + 1) if length else None
-        if domain is not None:
-            yield at - length, domain.end()
-        at = data.find(b"@", at + 1)
+    for sign in _AT:
+        at = data.find(sign)
+        while at >= 0:
+            local = _LOCAL.search(data, max(at - _LOCAL_BYTES, 0), at)
+            domain = _DOMAIN.match(data, at + len(sign)) if local else None
+            if local is not None and domain is not None:
+                yield local.start(), domain.end()
+            at = data.find(sign, at + 1)
 
 
 def _phones(data: bytes) -> Iterator[Interval]:
@@ -53,6 +59,12 @@ def _cards(data: bytes) -> Iterator[Interval]:
     for found in _CARD.finditer(data):
         if _has_check_digit(found[0].replace(b" ", b"").replace(b"-", b"")):
             yield found.span()
+
+
+def is_card(number: int) -> bool:
+    """Return whether a number is that of a payment card; times and counters do not begin so, or are longer."""
+    digits = str(number) if 10**13 <= number < 10**16 else ""
+    return digits[:1] in _CARDS_BEGIN and _has_check_digit(digits.encode())
 
 
 def _has_check_digit(digits: bytes) -> bool:

@@ -58,6 +58,7 @@ class Redactor:
             finders.append(partial(element_secrets.find, judge=names.verdict))
         chosen, patterns = cast("tuple[str, ...]", rules.personal), cast("tuple[re.Pattern[str], ...]", rules.patterns)
         personal_finders = [personal.FINDERS[name] for name in chosen]
+        self._has_cards = "card" in chosen
         self._finders = (*finders, *personal_finders)
         self._patterns = patterns
         self._shortest = 1 if patterns or chosen else _SHORTEST
@@ -140,6 +141,8 @@ class Redactor:
         elif kind is list:
             if tree and type(tree[0]) is float and _FLOATS.issuperset(map(type, tree)):
                 return
+            if self._has_cards:
+                self._hide_cards(tree, scan)
             for index, item in enumerate(tree):
                 inner = type(item)
                 if inner is str:
@@ -172,6 +175,12 @@ class Redactor:
             return False
         return verdict == "secret" or is_credential(item)
 
+    def _hide_cards(self, items: list[Any], scan: Scan) -> None:
+        """Replace payment cards that are numbers."""
+        for index, item in enumerate(items):
+            if type(item) is int and personal.is_card(item):
+                self._hide_item(items, index, scan)
+
     def _hide_item(self, items: list[Any], index: int, scan: Scan) -> None:
         items[index] = "" if self._removes else self._mark
         scan.count += 1
@@ -195,6 +204,9 @@ class Redactor:
             elif kind is str:
                 if len(value) >= self._shortest:
                     scan.add(tree, key, value)
+            elif kind is int:
+                if self._has_cards and personal.is_card(value):
+                    secret.append(key)
             elif kind is dict or kind is list:
                 if has_schemas and key == "properties" and kind is dict:
                     self._walk_parameters(value, scan)
