@@ -7,6 +7,7 @@ import pytest
 
 import callspan
 from callspan.exporters import MemoryExporter
+from callspan.guard import guard
 from callspan.model.usage import Usage
 from callspan.pipeline.costs import SOURCE, TOTAL, Costs
 from callspan.policy import Price
@@ -137,6 +138,14 @@ def test_an_unknown_model_or_provider_has_no_cost_and_never_zero(library, provid
     usage = Usage(input_tokens=1, output_tokens=1)
     for _ in range(2):  # the second time from memory
         assert cost(library, provider=provider, request={"model": model}, usage=usage) == (None, None)
+
+
+def test_counts_that_contradict_each_other_do_not_make_the_model_unknown(library):
+    guard.strict = False
+    call = {"provider": "openai", "request": {"model": "gpt-4o"}, "start_ns": 1_780_000_000 * 10**9}
+    wrong = Usage(input_tokens=100, output_tokens=10, cache_read_tokens=600)
+    assert cost(library, usage=wrong, **call) == (None, None)
+    assert cost(library, usage=Usage(input_tokens=1_000_000, output_tokens=0), **call)[0] == 2.5
 
 
 def test_a_cheaper_tier_is_priced_as_such_where_the_library_knows_it(library):

@@ -85,17 +85,22 @@ class Costs:
         for model in (facts.response.get("model"), facts.request.get("model")):
             if not isinstance(model, str) or not model or (key := (model, facts.provider)) in self._unknown:
                 continue
-            total = calculate(usage, model, facts.provider, start_ns, tier if tier in _TIERS else None)
-            if total is not None:
-                return total, name
-            self._unknown[key] = None
-            if len(self._unknown) > _KEPT:
-                self._unknown.popitem(last=False)
+            try:
+                total = calculate(usage, model, facts.provider, start_ns, tier if tier in _TIERS else None)
+            except LookupError:
+                self._unknown[key] = None
+                if len(self._unknown) > _KEPT:
+                    self._unknown.popitem(last=False)
+            else:
+                return None if total is None else (total, name)
         return None
 
 
 def _load() -> tuple[str, Calculate]:
-    """Return the library's name with its version, and a function that asks it."""
+    """Return the library's name with its version, and a function that asks it.
+
+    The function raises `LookupError` for a model that is not known, and returns None where the counts have no price.
+    """
     try:
         with forks.kept_off():
             from genai_prices import Usage as Counts  # noqa: PLC0415 - in the worker, and only where it was asked for
@@ -118,7 +123,7 @@ def _load() -> tuple[str, Calculate]:
                 **more,
             )
         except LookupError:
-            return None
+            raise
         except Exception as error:  # noqa: BLE001 - another version of it, or counts that contradict each other
             guard.note("asking for a price", error)
             return None
