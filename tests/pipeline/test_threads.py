@@ -3,13 +3,14 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 
 import pytest
 
 from callspan.guard import guard
 from callspan.pipeline.buffer import Buffer
 from callspan.pipeline.threads import Attendant, is_loading
+from stacks import on_a_stack_with
 
 
 def wait_until(condition, timeout_s: float = 5.0) -> None:
@@ -200,3 +201,23 @@ def test_a_thread_that_waits_does_not_import():
     assert not is_loading(thread.ident)
     done.set()
     thread.join()
+
+
+@pytest.mark.parametrize("frames", range(1, 40))
+def test_a_start_on_a_full_stack_does_not_keep_the_next_one_off(frames):
+    begun, done = threading.Event(), threading.Event()
+
+    def loop() -> None:
+        begun.set()
+        done.wait(5)
+
+    made, buffer = attendant(loop)
+    with suppress(RecursionError):
+        on_a_stack_with(frames, made.start)
+    try:
+        assert made.start()
+        assert begun.wait(5)
+        assert buffer.awake
+    finally:
+        done.set()
+    wait_until(lambda: made.thread_id is None and not buffer.awake)

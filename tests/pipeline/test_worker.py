@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -24,6 +24,7 @@ from callspan.pipeline.redaction.gate import Gate
 from callspan.pipeline.worker import Pipeline
 from odd_exporters import Answering, Blocking, Calling, Keeping, Retrying
 from spans import finished
+from stacks import on_a_stack_with
 
 made: list[Pipeline] = []
 
@@ -863,3 +864,14 @@ def test_releasing_an_empty_pipeline_starts_nothing():
     of.hold()
     of.release()
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("frames", range(1, 60, 2))
+def test_spans_that_end_on_a_full_stack_are_delivered_later(frames):
+    local, remote = Keeping("local"), Keeping("remote", local=False)
+    of = pipeline(local, remote)
+    with suppress(RecursionError):
+        on_a_stack_with(frames, lambda: of.offer(finished(name="deep")))
+    ended = conserved(of)["local"]["ended"]
+    assert of.flush(5).ok
+    assert len(local.spans) == len(remote.spans) == ended

@@ -47,11 +47,11 @@ class Attendant:
         if time.monotonic() < self._rest_until:
             return False
         buffer.awake = True
-        self._bell, self._never = _silent_bell(), _silent_bell()
         try:
+            self._bell, self._never = _silent_bell(), _silent_bell()
             threading.Thread(target=self._run, name=self._name, daemon=True).start()
         except BaseException as error:
-            buffer.awake = False  # Ctrl-C in here must not leave a buffer that only looks attended
+            buffer.awake = False  # Ctrl-C or a full stack in here must not leave a buffer that only looks attended
             # A full stack is no sign that threads fail: it is full for now.
             if not isinstance(error, RuntimeError | MemoryError) or isinstance(error, RecursionError):
                 raise
