@@ -82,6 +82,11 @@ def test_only_what_is_allowed_stays():
     assert (facts.usage.input_tokens, facts.conversation_id, span.error.type) == (40, "c-42", "ValueError")
 
 
+def test_where_nothing_is_allowed_no_content_stays():
+    facts = redacted(finished(input={"a": "text"}, query="text", tags=["x"]), allow=[])
+    assert (facts.input, facts.query, facts.tags) == ({"a": REDACTED}, REDACTED, [REDACTED])
+
+
 def test_what_is_allowed_is_looked_at_for_secrets_all_the_same():
     facts = redacted(finished(input={"note": "api_key=abc1", "api_key": "x"}), allow=["input"])
     assert facts.input == {"note": "api_key=[redacted]", "api_key": REDACTED}

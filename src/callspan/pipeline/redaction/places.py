@@ -48,6 +48,8 @@ _NAMES_OF: Final = {
     "feedback": ("name", "target", "score"),
 }
 
+_NOWHERE: Final = re.compile("(?!)")
+
 Decide = Callable[[str, Any], "tuple[bool, Any]"]
 """Given a place and a value: whether it changes, and into what."""
 
@@ -58,7 +60,7 @@ class Places:
     def __init__(self, rules: Redaction) -> None:
         """Prepare the patterns of places."""
         self._never = _compiled(rules.paths)
-        self._only = _compiled(rules.allow) if rules.allow is not None else None
+        self._only = _compiled(rules.allow) or _NOWHERE if rules.allow is not None else None
         self._function = rules.function
         self._mark = "" if rules.by == "removal" else rules.mark
 
