@@ -116,7 +116,7 @@ print(len(spans))
     told = run(program).splitlines()
     assert told[0] == "langchain  to be watched when langchain_core is used"
     assert told[1:4] == ["chain RunnableSequence", "  chain ChatPromptTemplate", "  llm GenericFakeChatModel"]
-    assert told[4].startswith("langchain  already on: handler registered, patched langchain_core.callbacks.manager")
+    assert told[4].startswith("langchain  already on: handler registered, patched langchain_core.")
     assert told[5] == "0"
 
 
