@@ -15,7 +15,7 @@ from callspan.model.span import Span
 from callspan.pipeline.buffer import Buffer
 from callspan.pipeline.lane import BATCH_SPANS, Lane
 from callspan.pipeline.retry import Backoff
-from callspan.pipeline.threads import Attendant
+from callspan.pipeline.threads import Attendant, have_gevent_ready
 
 _BATCH_BYTES: Final = 8 * 1_048_576
 _TRIAL_BYTES: Final = 2 * 1_048_576  # while nothing gets through: what is out of the queue has no bound there
@@ -181,6 +181,7 @@ class SenderLane(Lane):
     # -- the sender ------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        have_gevent_ready()
         while not self._is_closed:
             self._sender.wait(min(_IDLE_S, self._backoff.wait_s()) if self._must_retry() else _IDLE_S)
             while self._is_due() and not self._is_closed:

@@ -6,8 +6,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Final
+from contextlib import AbstractContextManager, suppress
+from typing import Any, Final
 
 from callspan.guard import guard
 from callspan.pipeline.buffer import Buffer
@@ -99,6 +99,20 @@ def _silent_bell() -> threading.Lock:
     bell = threading.Lock()
     bell.acquire()
     return bell
+
+
+def have_gevent_ready() -> None:
+    """Have gevent start the thread that resolves names: from 3.12 on, no thread starts any more when Python ends.
+
+    A program that ends before it has resolved any could not deliver its spans otherwise.
+    """
+    monkey: Any = sys.modules.get("gevent.monkey")
+    if monkey is None or sys.version_info < (3, 12):
+        return
+    with suppress(Exception):  # it is of use, not needed
+        if monkey.is_module_patched("socket"):
+            pool = sys.modules["gevent"].get_hub().threadpool
+            pool.size = max(pool.size, 1)
 
 
 def is_loading(thread_id: int | None) -> bool:
