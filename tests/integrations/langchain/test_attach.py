@@ -72,11 +72,14 @@ print([key for key in before if before[key] != after[key]])
 
 def test_detached_after_an_import_in_between_nothing_of_ours_is_left():
     program = f"""
+import importlib.util
 import sys
 import callspan
 handle = callspan.instrument("langchain")
 print([name for name in sys.modules if name.startswith(("langchain", "langgraph", "langsmith"))])
 {LOADED}
+if importlib.util.find_spec("langgraph"):
+    import langgraph.graph
 handle.undo()
 import types
 import wrapt
@@ -86,7 +89,7 @@ def is_ours(value):
     return type(value) is types.FunctionType and "/callspan/" in value.__code__.co_filename.replace("\\\\", "/")
 left = []
 for name, module in list(sys.modules.items()):
-    if name.startswith("langchain_core") and module is not None:
+    if name.startswith(("langchain_core", "langgraph")) and module is not None:
         for key, value in list(vars(module).items()):
             if is_ours(value):
                 left.append((name, key))

@@ -16,14 +16,14 @@ from callspan.capture.open_spans import open_spans
 from callspan.capture.patching import Patches, when_imported
 from callspan.guard import guard
 from callspan.integrations.contract import Versions
-from callspan.integrations.langchain import prompts, stores
+from callspan.integrations.langchain import prompts, raising, stores
 from callspan.integrations.langchain.handler import Handler
 from callspan.integrations.langchain.inside import Inside
-from callspan.integrations.langchain.raising import Raising
 from callspan.integrations.langchain.runs import Runs
 
 _HOOKS: Final = "langchain_core.tracers.context"
 _EVENTS: Final = "langchain_core.callbacks.manager"
+_COPIES: Final = "langgraph.callbacks"  # of what tells of events, by name; its own events are none of ours
 _STEP: Final = "_set_config_context"
 _STORES: Final = "langchain_core.vectorstores.base"
 _NEWER: Final = "_iter_v2_events"  # not in all versions
@@ -60,7 +60,7 @@ class LangChain:
         """Watch nothing yet."""
         self.runs = Runs()
         self._inside = Inside(self.runs)
-        self._raising = Raising(self.runs)
+        self._raising = raising.Raising(self.runs)
         self._patches = Patches()
         self._scores = stores.Family(self._patches, stores.SCORED, stores.search)
         self._models = stores.Family(self._patches, stores.EMBEDDING, stores.embed)
@@ -75,7 +75,7 @@ class LangChain:
         open_spans.watch(self.runs.spans)
         if self._handler is not None:
             self._handler.is_on = True
-        for name in (_HOOKS, _EVENTS, *_STEPS, *self._patched(), _STORES, _EMBEDDINGS, *_PACKAGES):
+        for name in (_HOOKS, _EVENTS, _COPIES, *_STEPS, *self._patched(), _STORES, _EMBEDDINGS, *_PACKAGES):
             if name in sys.modules:
                 self._put(sys.modules[name])
             elif name not in self._waiting:
@@ -113,6 +113,8 @@ class LangChain:
         elif name == _EVENTS:
             self._patches.replace(module, "handle_event", self._raising.handle_event)
             self._patches.replace(module, "ahandle_event", self._raising.handle_event_later)
+        elif name == _COPIES:
+            _give_back(module, ("handle_event", "ahandle_event"))
         elif name in _STEPS:
             self._patch_step(module)
         elif name == _STORES:
@@ -178,6 +180,14 @@ class LangChain:
         """Look for classes that have come since."""
         self._scores.look()
         self._models.look()
+
+
+def _give_back(module: Any, names: tuple[str, ...]) -> None:
+    """Give a module that copied our patches by name the originals back: there nobody could take them off."""
+    for name in names:
+        found: Any = vars(module).get(name)
+        if getattr(found, "__globals__", None) is vars(raising):
+            setattr(module, name, found.__wrapped__)
 
 
 LANGCHAIN: Final = LangChain()
