@@ -121,6 +121,13 @@ def test_of_feedback_only_what_is_allowed_stays():
     assert facts.feedback == Feedback("helpful", "key", 1.0, "up", REDACTED, REDACTED)
 
 
+def test_a_conversation_whose_id_was_replaced_is_not_that_of_others():
+    facts = redacted(finished(conversation_id="+49 151 2345678", step=2), personal=["phone"])
+    assert (facts.conversation_id, facts.step, facts.redacted_count) == (None, None, 1)
+    facts = redacted(finished(conversation_id="c-42", query="+49 151 2345678"), personal=["phone"])
+    assert (facts.conversation_id, facts.redacted_count) == ("c-42", 1)
+
+
 def test_feedback_is_joined_by_no_key_that_looks_like_others_now():
     said = Feedback("helpful", "key", 1.0, id="ann@example.com", key="email=ann@example.com")
     facts = redacted(finished(feedback=said), personal=["email"])

@@ -78,7 +78,7 @@ class Redactor:
             return
         if self._is_quick and not may_hold_credentials(facts, contents or contents_of(span, facts)):
             return
-        said = facts.feedback
+        conversation_id, said = facts.conversation_id, facts.feedback
         names = None if said is None else (said.id, said.key)
         if self._places is not None:
             facts.redacted_count += self._places.keep(span, facts)
@@ -95,6 +95,8 @@ class Redactor:
         facts.redacted_count += scan.count
         if self._places is not None:
             facts.redacted_count += self._places.ask(span, facts)
+        if facts.conversation_id != conversation_id:
+            facts.conversation_id = facts.step = None  # those of others look the same now
         if said is not None and names is not None:
             _forget_names(said, names)
 
