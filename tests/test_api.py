@@ -85,6 +85,21 @@ def test_an_import_loads_nothing_that_is_not_used_yet():
     assert done.stdout == "[]\n"
 
 
+OFF = """
+import callspan
+with callspan.span("plan") as span:
+    callspan.feedback(span, name="helpful", score=1)
+callspan.feedback(callspan.current_span(), name="helpful", score=1)
+context = callspan.current_span().get_span_context()
+print(context.is_valid, context.trace_flags.sampled, span.is_recording(), callspan.stats())
+"""
+
+
+def test_all_that_code_asks_of_a_span_does_nothing_while_it_is_off():
+    done = subprocess.run([sys.executable, "-c", OFF], capture_output=True, text=True, check=True)
+    assert done.stdout == "False False False {}\n"
+
+
 def test_examples_in_the_docstring_run():
     results = doctest.testmod(callspan)
     assert results.attempted >= 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,17 @@ from callspan.recording.sites import Site
 
 if TYPE_CHECKING:
     from callspan.capture.call import Call
+
+
+def _make_context(*of: Any) -> Any:
+    """Make a context of OpenTelemetry's where nothing of that was needed so far, since callspan is off."""
+    from callspan.recording import otel  # noqa: F401, PLC0415 - puts its own in the place of this one
+
+    return Span.make_context(*of)
+
+
+if "callspan.recording.otel" not in sys.modules:
+    Span.make_context = staticmethod(_make_context)
 
 
 class span:  # noqa: N801 - used like a function: with callspan.span("plan") as s
