@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from callspan.model.usage import Usage
 from callspan.pipeline.metrics import SECONDS, TOKENS, Metrics
 from spans import FIXED, finished
 
+TAKES_BUCKETS = "explicit_bucket_boundaries_advisory" in signature(otel_metrics.Meter.create_histogram).parameters
 COMMON = {
     "gen_ai.operation.name": "chat",
     "gen_ai.provider.name": "openai",
@@ -43,7 +45,8 @@ def test_a_model_call_tells_durations_and_tokens(reader):
     Metrics().record(span)
     found = told(reader)
     unit, (point,) = found["gen_ai.client.inference.duration"]
-    assert (unit, point.sum, list(point.explicit_bounds)) == ("s", 1.5, SECONDS)
+    assert (unit, point.sum) == ("s", 1.5)
+    assert list(point.explicit_bounds) == SECONDS or not TAKES_BUCKETS
     assert dict(point.attributes) == COMMON
     assert found["gen_ai.client.inference.time_to_first_chunk"][1][0].sum == 0.25
     assert found["gen_ai.client.inference.time_per_output_chunk"][1][0].sum == pytest.approx(1.25 / 8)
@@ -56,7 +59,8 @@ def test_a_model_call_tells_durations_and_tokens(reader):
         "reasoning.output_tokens": 3,
     }
     unit, (point,) = found["gen_ai.client.inference.operation.input_tokens"]
-    assert (unit, point.sum, list(point.explicit_bounds)) == ("{token}", 40, TOKENS)
+    assert (unit, point.sum) == ("{token}", 40)
+    assert list(point.explicit_bounds) == TOKENS or not TAKES_BUCKETS
 
 
 def test_the_names_of_1_41(reader):

@@ -109,11 +109,11 @@ def test_faults_of_responses_reach_the_user_unchanged(spans, client, watched, fa
     assert span.request["model"] == "gpt-4.1-mini"
 
 
+@pytest.mark.skipif(not hasattr(openai._models, "add_request_id"), reason="older clients do not count their attempts")
 def test_retries_over_the_wire(spans, base_url):
     with openai.OpenAI(base_url=base_url, api_key="none", max_retries=2) as client:
         chat(client, extra_headers={"x-fault": "rate-limit=1"})
-    if hasattr(openai._models, "add_request_id"):  # older clients do not count their attempts for the server
-        assert (spans[0].retries, spans[0].outcome) == (1, "ok")
+    assert (spans[0].retries, spans[0].outcome) == (1, "ok")
 
 
 @pytest.mark.parametrize("name", REQUESTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from inspect import signature
 
 import openai
 import pytest
@@ -14,6 +15,7 @@ from openai_mock import Answer, Lines, client, completion, text_chunks
 from planted import word
 
 PLANTED = 200
+TAKES_METADATA = "metadata" in signature(openai.resources.chat.Completions.create).parameters
 
 
 def chat(secrets):
@@ -33,7 +35,7 @@ def chat(secrets):
             tools=[{"type": "function", "function": {"name": "pay", "description": secrets.text()}}],
             stop=[secrets.text()],
             user=secrets.text(),
-            metadata={"note": secrets.text()},
+            **({"metadata": {"note": secrets.text()}} if TAKES_METADATA else {}),
             extra_headers={"X-Api-Key": word(2)},
             extra_body={"note": secrets.text(), "login": secrets.plain()},
         )
