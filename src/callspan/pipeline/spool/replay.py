@@ -85,9 +85,9 @@ class Replay:
 
         `on_progress` is called twenty times a second, in this thread. Raises `OSError` where the folder cannot be read.
         """
-        self._spool.look_around()
         for lane in self._lanes:
-            lane.start()
+            lane.start()  # first, so that what is found next wakes it
+        self._spool.look_around()
         settled, moved_at = -1, time.monotonic()
         while self.waiting or self._spool.look_around():
             if self.settled != settled:
