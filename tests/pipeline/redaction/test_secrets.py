@@ -200,6 +200,8 @@ def test_flags_and_addresses_that_give_nothing_away_stay(value):
         ("mysql --password 'hunter 22' -h db", "mysql --password '[redacted]' -h db"),
         ('["mysql", "--password", "hunter22", "-h", "db"]', '["mysql", "--password", "[redacted]", "-h", "db"]'),
         (["mysql", "--password", "hunter22", "-h", "db1"], ["mysql", "--password", REDACTED, "-h", "db1"]),
+        ({"a": "mysql --password\thunter22"}, {"a": "mysql --password\t[redacted]"}),
+        ({"a": "curl -u\tadmin:hunter22 x/y"}, {"a": "curl -u\tadmin:[redacted] x/y"}),
         ("curl -u admin:hunter22 https://shop", "curl -u admin:[redacted] https://shop"),
         ("curl \\\n-u 'admin:hunter 22' x/y", "curl \\\n-u 'admin:[redacted]' x/y"),
         (r'"[\"curl\",\"-u\",\"me:hunter22\",\"x/y\"]"', r'"[\"curl\",\"-u\",\"me:[redacted]\",\"x/y\"]"'),

@@ -2,7 +2,7 @@
 
 Agents that use a shell write them so. `--password=…` is found as any other name before a `=`. Manuals are full of flags
 before words that only tell what would stand there, so a value has a digit in it, or is long. So has the password behind
-the user of `curl -u admin:hunter22`.
+the user of `curl -u admin:hunter22`. A tab may be written as in JSON, where the quick look of the gate finds it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from callspan.pipeline.redaction.secret_shapes import Interval, values_after
 
 _FLAG: Final = re.compile(  # names hold no two hyphens in a row, so no byte is looked at for two of them
     rb"""--(?<!---)([A-Za-z][A-Za-z0-9]{0,32}(?:-[A-Za-z0-9]{1,32}){0,4})"""
-    rb"""(?:[ \t]{1,8}(\\{0,16}["'])?|(\\{0,16}["'])\s{0,8},\s{0,8}\3)"""
+    rb"""(?:(?:[ \t]|\\t){1,8}(\\{0,16}["'])?|(\\{0,16}["'])\s{0,8},\s{0,8}\3)"""
 )
 _USER: Final = re.compile(  # the password stands behind the user; in JSON, what was a line before the flag ends in `\n`
     rb"""(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt]))-(?:u|-user)"""
-    rb"""(?:[ \t]{0,8}=?(\\{0,16}["'])?|(\\{0,16}["'])\s{0,8},\s{0,8}\2)[A-Za-z][A-Za-z0-9_.@+-]{0,63}:"""
+    rb"""(?:(?:[ \t]|\\t){0,8}=?(\\{0,16}["'])?|(\\{0,16}["'])\s{0,8},\s{0,8}\2)[A-Za-z][A-Za-z0-9_.@+-]{0,63}:"""
 )
 _BARE: Final = re.compile(rb"""[^\s"'`|;&<>()\\\x00]+""")
 _NO_VALUE: Final = re.compile(rb"[-$<{%*=]|[A-Za-z]+=")  # a flag, what stands for a value, or one of several parts
